@@ -1,0 +1,323 @@
+"""The clients: the same calls twice, blocking and async. Both name operations and have them performed."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from museway._files import local_file
+from museway._operations import RUN_TIMEOUT_SECONDS, Flow, Operations, Pace, Progress
+from museway._settings import Settings, resolve
+from museway._transport import SyncTransport
+from museway._wire import Accepted, MediaRequest
+
+if TYPE_CHECKING:
+    import httpx
+
+    from museway._async_transport import AsyncTransport
+
+__all__ = ["AsyncClient", "AsyncGeneration", "Client", "Generation"]
+
+T = TypeVar("T")
+
+
+class _Configured:
+    """A gateway and a key, looked up at the first call: a client can be made before they are known."""
+
+    def __init__(self, url: str | None, api_key: str | None, pace: Pace | None) -> None:
+        self._url = url
+        self._api_key = api_key
+        self._resolved: Settings | None = None
+        self._operations = Operations(pace or Pace())
+
+    def _settings(self) -> Settings:
+        if self._resolved is None:
+            self._resolved = resolve(self._url, self._api_key)
+        return self._resolved
+
+    def __repr__(self) -> str:
+        url = self._resolved.url if self._resolved else self._url
+        return f"{type(self).__name__}(url={url!r})"
+
+
+class _Handle:
+    """What both kinds of generation know without asking."""
+
+    def __init__(self, accepted: Accepted) -> None:
+        self._accepted = accepted
+
+    @property
+    def id(self) -> str:
+        """The generation's id, which any client of the project can look up."""
+        return self._accepted.generation_id
+
+    @property
+    def accepted(self) -> dict[str, Any]:
+        """The answer to the submission (estimated seconds and cost, warnings); empty for a looked-up one."""
+        return dict(self._accepted.answer)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(id={self.id!r})"
+
+
+class Generation(_Handle):
+    """One submitted call. It goes on whether or not anybody waits for it."""
+
+    def __init__(self, client: "Client", accepted: Accepted) -> None:
+        super().__init__(accepted)
+        self._client = client
+
+    def status(self) -> dict[str, Any]:
+        """The present state, as `GET /v1/generations/{id}` answers it. Costs nothing, raises for no state."""
+        return self._client._perform(self._client._operations.status(self._accepted))
+
+    def wait(self, timeout: float | None = None, on_progress: Progress | None = None) -> dict[str, Any]:
+        """Wait until it is completed and answer the final status.
+
+        `timeout` is in seconds (default: a little longer than any generation may take); `on_progress` is
+        called with each status on the way. Raises GenerationFailed when it ends otherwise, WaitTimeout when
+        time is up.
+        """
+        seconds = RUN_TIMEOUT_SECONDS if timeout is None else timeout
+        return self._client._perform(self._client._operations.wait(self._accepted, seconds, on_progress))
+
+    def result(self, timeout: float | None = None, on_progress: Progress | None = None) -> dict[str, Any]:
+        """Wait as `wait` does and answer the dictionary that `run` answers."""
+        seconds = RUN_TIMEOUT_SECONDS if timeout is None else timeout
+        return self._client._perform(self._client._operations.result(self._accepted, seconds, on_progress))
+
+
+class AsyncGeneration(_Handle):
+    """One submitted call, for async code. It goes on whether or not anybody waits for it."""
+
+    def __init__(self, client: "AsyncClient", accepted: Accepted) -> None:
+        super().__init__(accepted)
+        self._client = client
+
+    async def status(self) -> dict[str, Any]:
+        """As `Generation.status`."""
+        return await self._client._perform(self._client._operations.status(self._accepted))
+
+    async def wait(self, timeout: float | None = None, on_progress: Progress | None = None) -> dict[str, Any]:
+        """As `Generation.wait`; `on_progress` is a plain function."""
+        seconds = RUN_TIMEOUT_SECONDS if timeout is None else timeout
+        return await self._client._perform(
+            self._client._operations.wait(self._accepted, seconds, on_progress)
+        )
+
+    async def result(
+        self, timeout: float | None = None, on_progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """As `Generation.result`."""
+        seconds = RUN_TIMEOUT_SECONDS if timeout is None else timeout
+        return await self._client._perform(
+            self._client._operations.result(self._accepted, seconds, on_progress)
+        )
+
+
+class Client(_Configured):
+    """Calls a gateway and waits for the answer. May be shared between threads.
+
+    `url` and `api_key` default to `MUSEWAY_URL` and `MUSEWAY_API_KEY`, read at the first call. `transport`,
+    `pace` and `sleep` are for tests: `httpx.MockTransport`, a clock that does not run, a sleep that does not.
+    Every call raises `MusewayError`s only (and `OSError` for files that cannot be read or written).
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        transport: "httpx.BaseTransport | None" = None,
+        pace: Pace | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(url, api_key, pace)
+        self._transport = SyncTransport(self._settings, transport, sleep)
+        self._perform = self._transport.run
+
+    def run(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        output_path: str | None = None,
+        output_url_path: str | None = None,
+        kind: str = "auto",
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """Generate, wait, and answer `{model, kind, drive_path, output_url, request_id, billed_micros,
+        billed_usd, meta}`.
+
+        `inputs` and `kwargs` (which win) go to the model as they are; a local file where a URL is expected is
+        uploaded first. `output_path` names the file in the drive; `output_url_path` says where the model's
+        answer has its URL (`outputs[0].asset.url`); `kind` is image, video, audio or auto. Raises
+        GenerationFailed (nothing is billed) and the refusals of `museway.errors`.
+        """
+        request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)
+        return self._perform(self._operations.run(request))
+
+    def submit(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        output_path: str | None = None,
+        output_url_path: str | None = None,
+        kind: str = "auto",
+        **kwargs: Any,
+    ) -> Generation:
+        """Start a generation, as `run` does, without waiting for it."""
+        request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)
+        return Generation(self, self._perform(self._operations.submit(request)))
+
+    def generation(self, generation_id: str) -> Generation:
+        """A handle on a generation submitted earlier or elsewhere. Asks nothing yet."""
+        return Generation(self, Accepted(generation_id))
+
+    def estimate(self, model: str, inputs: Mapping[str, Any] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """What `run` with the same inputs would cost (`expected_micros`, `maximum_micros`, `lines`) and take
+        (`estimated_time_seconds`). Starts nothing and holds nothing; local files are uploaded."""
+        return self._perform(self._operations.estimate(MediaRequest(model, {**(inputs or {}), **kwargs})))
+
+    def models(self, **filters: Any) -> list[dict[str, Any]]:
+        """The catalog; `kind`, `capability`, `mode`, `family` and `q` narrow it. Needs no key."""
+        return self._perform(self._operations.models(filters))
+
+    def pricing(self) -> list[dict[str, Any]]:
+        """Every model with its rate table, in US dollars and credits. Needs no key."""
+        return self._perform(self._operations.pricing())
+
+    def balance(self) -> dict[str, Any]:
+        """The project's `available_micros`, `held_micros`, `spent_micros` and `granted_micros`."""
+        return self._perform(self._operations.balance())
+
+    def records(self, *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+        """Every BillingRecord created in the ISO 8601 interval; `museway.records.verify` recomputes them."""
+        return self._perform(self._operations.records({"since": since, "until": until}))
+
+    def upload(self, source: str | Path | bytes, filename: str | None = None) -> dict[str, str]:
+        """Put a file into the project's drive; answers its `url` (for use as an input) and `drive_path`."""
+        return self._perform(self._operations.upload([local_file(source, filename)]))[0]
+
+    def download(self, result: Mapping[str, Any], path: str | Path) -> Path:
+        """Save the file of a result of `run` (or of one of its `meta["outputs"]`) and answer where it is.
+
+        `path` is the file, or a directory that gets it under its name in the drive.
+        """
+        return self._perform(self._operations.download(result, Path(path)))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(_Configured):
+    """`Client` for async code (asyncio): the same calls, awaited. May be used from several event loops."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        transport: "httpx.AsyncBaseTransport | None" = None,
+        pace: Pace | None = None,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(url, api_key, pace)
+        self._given = (transport, sleep)
+        self._transport: AsyncTransport | None = None
+
+    async def run(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        output_path: str | None = None,
+        output_url_path: str | None = None,
+        kind: str = "auto",
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """As `Client.run`."""
+        request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)
+        return await self._perform(self._operations.run(request))
+
+    async def submit(
+        self,
+        model: str,
+        inputs: Mapping[str, Any] | None = None,
+        *,
+        output_path: str | None = None,
+        output_url_path: str | None = None,
+        kind: str = "auto",
+        **kwargs: Any,
+    ) -> AsyncGeneration:
+        """As `Client.submit`."""
+        request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)
+        return AsyncGeneration(self, await self._perform(self._operations.submit(request)))
+
+    def generation(self, generation_id: str) -> AsyncGeneration:
+        """As `Client.generation`."""
+        return AsyncGeneration(self, Accepted(generation_id))
+
+    async def estimate(
+        self, model: str, inputs: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """As `Client.estimate`."""
+        return await self._perform(
+            self._operations.estimate(MediaRequest(model, {**(inputs or {}), **kwargs}))
+        )
+
+    async def models(self, **filters: Any) -> list[dict[str, Any]]:
+        """As `Client.models`."""
+        return await self._perform(self._operations.models(filters))
+
+    async def pricing(self) -> list[dict[str, Any]]:
+        """As `Client.pricing`."""
+        return await self._perform(self._operations.pricing())
+
+    async def balance(self) -> dict[str, Any]:
+        """As `Client.balance`."""
+        return await self._perform(self._operations.balance())
+
+    async def records(self, *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+        """As `Client.records`."""
+        return await self._perform(self._operations.records({"since": since, "until": until}))
+
+    async def upload(self, source: str | Path | bytes, filename: str | None = None) -> dict[str, str]:
+        """As `Client.upload`."""
+        return (await self._perform(self._operations.upload([local_file(source, filename)])))[0]
+
+    async def download(self, result: Mapping[str, Any], path: str | Path) -> Path:
+        """As `Client.download`."""
+        return await self._perform(self._operations.download(result, Path(path)))
+
+    async def close(self) -> None:
+        """Close this event loop's connections."""
+        if self._transport is not None:
+            await self._transport.close()
+
+    async def _perform(self, flow: Flow[T]) -> T:
+        if self._transport is None:
+            # asyncio is half of what `from museway import media` would cost, and blocking callers never use it.
+            from museway._async_transport import AsyncTransport
+
+            self._transport = AsyncTransport(self._settings, *self._given)
+        return await self._transport.run(flow)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
