@@ -1,0 +1,30 @@
+# `make setup` makes everything in .venv from the locks; every other target builds on it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: setup lock lint unit integration infra e2e test demo up down clean
+
+setup: $(STAMP) infra/node_modules/.package-lock.json
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Museway needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name one with: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+infra/node_modules/.package-lock.json: infra/package.json infra/package-lock.json $(STAMP)
+	$(BIN)/npm ci --prefix infra --silent --no-audit --no-fund
+	@touch $@
+
+# Resolve again after a change of pyproject.toml; the Lambda locks are cuts of the one lock.
+lock:
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra cli \
+	  --group lambda --group media --group tools --group dev pyproject.toml -o requirements.lock
+	for group in lambda:vendor media:media; do \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --group $${group%%:*} -c requirements.lock -o layers/$${group##*:}/requirements.lock || exit 1; \
+	done

@@ -1,0 +1,65 @@
+"""Conditions on normalized inputs, as the catalog writes them. Pure.
+
+    generate_audio: true                 equals
+    resolution: [2K, 4K]                 is one of
+    duration: {gte: 5, lt: 10}           lies in a range
+    video_url: {present: true}           is given
+    video_urls: {count: {gt: 0}}         its number of entries lies in a range
+
+A condition on an input that is absent holds only for `present: false` and for counts (nothing counts zero).
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+Conditions = Mapping[str, Any]
+
+_COMPARISONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
+    "gt": lambda value, bound: value > bound,
+    "gte": lambda value, bound: value >= bound,
+    "lt": lambda value, bound: value < bound,
+    "lte": lambda value, bound: value <= bound,
+}
+
+
+def hold(conditions: Conditions, inputs: Mapping[str, Any]) -> bool:
+    """Whether every condition holds for these inputs."""
+    return all(_holds(expected, inputs.get(name)) for name, expected in conditions.items())
+
+
+def check_syntax(conditions: Conditions) -> None:
+    """Raise ValueError for a condition that this module does not know (asked at build, not at run time)."""
+    for name, expected in conditions.items():
+        if isinstance(expected, Mapping):
+            bounds = expected.get("count", expected)
+            unknown = set(bounds) - set(_COMPARISONS) - {"present"}
+            if unknown:
+                raise ValueError(f"condition on '{name}' uses {sorted(unknown)}")
+
+
+def _holds(expected: Any, value: Any) -> bool:
+    if isinstance(expected, Mapping):
+        if "present" in expected:
+            return expected["present"] == (value not in (None, "", []))
+        if "count" in expected:
+            return _within(expected["count"], Decimal(_count(value)))
+        return value is not None and _within(expected, Decimal(str(value)))
+    if isinstance(expected, list | tuple):
+        return any(_equal(choice, value) for choice in expected)
+    return _equal(expected, value)
+
+
+def _equal(expected: Any, value: Any) -> bool:
+    # In Python True == 1; a price row must not confuse a switch with a number.
+    return isinstance(expected, bool) == isinstance(value, bool) and bool(expected == value)
+
+
+def _within(bounds: Mapping[str, Any], value: Decimal) -> bool:
+    return all(_COMPARISONS[name](value, Decimal(str(bound))) for name, bound in bounds.items())
+
+
+def _count(value: Any) -> int:
+    if value in (None, ""):
+        return 0
+    return len(value) if isinstance(value, list | tuple) else 1

@@ -1,0 +1,31 @@
+"""Names of things: random where nothing is known, derived where a repeat must find the first."""
+
+import base64
+import hashlib
+import secrets
+from datetime import UTC, datetime
+
+
+def _base32(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+def fresh(prefix: str) -> str:
+    """A new id: prefix, underscore, 26 characters with 128 random bits."""
+    return f"{prefix}_{_base32(secrets.token_bytes(16))}"
+
+
+def derived(prefix: str, *parts: str) -> str:
+    """The one id that these parts always give, so that a repeated request finds what the first made."""
+    digest = hashlib.sha256("\x00".join(parts).encode()).digest()
+    return f"{prefix}_{_base32(digest[:16])}"
+
+
+def timestamp(moment: datetime) -> str:
+    """UTC time as fixed-width text with microseconds, which sorts as it reads."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def now() -> datetime:
+    """The present, aware, in UTC."""
+    return datetime.now(UTC)

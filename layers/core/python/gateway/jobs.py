@@ -1,0 +1,218 @@
+"""Generations and their attempts: the states they may pass through, and the writes that move them.
+
+    generation   pending -> processing -> completed | failed
+    attempt      submitting -> accepted | uncertain -> finished -> collected      outputs are ours
+                 submitting -> refused          known not to run
+                 any live   -> failed | lost    ended at the provider, or waited out
+
+Final states absorb: every write here is conditional on the state that it assumes.
+"""
+
+import hashlib
+import secrets
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from gateway import ids, tables
+from gateway.errors import NotFound
+
+PENDING, PROCESSING, COMPLETED, FAILED = "pending", "processing", "completed", "failed"
+FINAL = frozenset({COMPLETED, FAILED})
+
+SUBMITTING, ACCEPTED, UNCERTAIN, FINISHED, COLLECTED = "submitting", "accepted", "uncertain", "finished", "collected"
+REFUSED, ATTEMPT_FAILED, LOST = "refused", "failed", "lost"
+MAY_RUN = frozenset({SUBMITTING, ACCEPTED, UNCERTAIN})
+"""While an attempt is in one of these, a provider may be working (and charging): nothing is sent again."""
+
+WORK_BUCKETS = 4
+START_GRACE_SECONDS = 60
+"""How long an inserted generation may wait for its execution before the reconciler looks."""
+CHECK_SECONDS = 300
+"""How often the reconciler looks whether a running generation's execution is alive."""
+
+
+def find(generation_id: str) -> tables.Generation:
+    """The generation of an id. Raises NotFound."""
+    generation = tables.Generation.find(generation_id)
+    if generation is None:
+        raise NotFound(f"There is no generation '{generation_id[:80]}'.")
+    return generation
+
+
+def find_in_project(project_id: str, generation_id: str) -> tables.Generation:
+    """A project's own generation. Another project's raises NotFound like one that never was."""
+    generation = find(generation_id)
+    if generation.project_id != project_id:
+        raise NotFound(f"There is no generation '{generation_id[:80]}'.")
+    return generation
+
+
+def is_final(generation: tables.Generation) -> bool:
+    """Whether nothing more can happen to it."""
+    return generation.status in FINAL
+
+
+def work_bucket(generation_id: str) -> str:
+    """The partition of the open-work index that a generation stands in."""
+    return f"open#{zlib.crc32(generation_id.encode()) % WORK_BUCKETS}"
+
+
+def current_attempt(generation: tables.Generation) -> tables.Attempt | None:
+    """The attempt that counts, or None before the first."""
+    number = int(generation.attempt_no)
+    return tables.Attempt.find(generation.generation_id, number) if number else None
+
+
+def attempt_id(attempt: tables.Attempt) -> str:
+    """An attempt's name in logs, in the drive's staging area and towards providers."""
+    return f"{attempt.generation_id}-{int(attempt.attempt_no)}"
+
+
+def offer_of(generation: tables.Generation, attempt: tables.Attempt) -> Mapping[str, Any]:
+    """The frozen offer that an attempt was submitted to."""
+    offer: Mapping[str, Any] = next(o for o in generation.offers if o["offer_id"] == attempt.offer_id)
+    return offer
+
+
+def begin_attempt(
+    generation: tables.Generation, offer: Mapping[str, Any], task_token: str, now: datetime
+) -> tuple[tables.Attempt, str] | None:
+    """Write the next attempt ahead of its POST; answers it and its callback token, or None when another
+    execution was first or the generation is final."""
+    number = int(generation.attempt_no) + 1
+    callback_token = secrets.token_urlsafe(24)
+    attempt = tables.Attempt(
+        generation.pk,
+        f"ATTEMPT#{number:03}",
+        generation_id=generation.generation_id,
+        attempt_no=number,
+        provider=offer["provider"],
+        offer_id=offer["offer_id"],
+        status=SUBMITTING,
+        callback_sha256=hashlib.sha256(callback_token.encode()).hexdigest(),
+        task_token=task_token,
+        started_at=ids.timestamp(now),
+    )
+    check_at = min(now.timestamp() + CHECK_SECONDS, int(generation.deadline_at) + 30)
+    try:
+        with tables.transaction() as tx:
+            tx.insert("attempt", attempt)
+            tx.update(
+                "generation",
+                generation,
+                [
+                    tables.Generation.attempt_no.set(number),
+                    tables.Generation.status.set(PROCESSING),
+                    tables.Generation.due_at.set(int(check_at)),
+                ],
+                (tables.Generation.attempt_no == number - 1) & ~tables.Generation.status.is_in(*FINAL),
+            )
+    except tables.ConditionFailed:
+        return None
+    return attempt, callback_token
+
+
+def move(attempt: tables.Attempt, to: str, *, at: datetime | None = None, **facts: Any) -> bool:
+    """Move an attempt to a later state with facts about it; False when it has already left the present one.
+
+    `at` is also noted as `accepted_at`, `finished_at` or `ended_at`, whichever the state asks for.
+    """
+    stamp = ids.timestamp(at or ids.now())
+    noted = {ACCEPTED: "accepted_at", FINISHED: "finished_at"}.get(to) or ("ended_at" if to not in MAY_RUN else None)
+    facts = {"status": to, **facts} | ({noted: stamp} if noted else {})
+    actions = [getattr(tables.Attempt, name).set(value) for name, value in facts.items() if value is not None]
+    return attempt.change(actions, condition=tables.Attempt.status == attempt.status)
+
+
+def retake(attempt: tables.Attempt, task_token: str) -> tables.Attempt:
+    """Give a re-entered attempt its new task token. One that was being submitted has become uncertain:
+    whether its POST left is not known, so it is never sent again."""
+    actions = [tables.Attempt.task_token.set(task_token)]
+    attempt.change(actions)
+    if attempt.status == SUBMITTING:
+        attempt.change([tables.Attempt.status.set(UNCERTAIN)], condition=tables.Attempt.status == SUBMITTING)
+    return attempt
+
+
+def signal(attempt: tables.Attempt, reference: Mapping[str, str], now: datetime) -> tables.Attempt:
+    """Note that the provider called back, and the reference that it named if we have none of our own."""
+    attempt.change([tables.Attempt.signalled_at.set(ids.timestamp(now))])
+    if reference:
+        # Only an answer that got lost leaves the reference open; ours is never overwritten.
+        attempt.change(
+            [tables.Attempt.reference.set(dict(reference))], condition=tables.Attempt.reference.does_not_exist()
+        )
+    return attempt
+
+
+def callback_matches(attempt: tables.Attempt, token: str) -> bool:
+    """Whether a callback's path token is the attempt's own."""
+    return secrets.compare_digest(attempt.callback_sha256, hashlib.sha256(token.encode()).hexdigest())
+
+
+def note_progress(generation: tables.Generation, progress: int) -> None:
+    """Show progress (0..100) while it runs."""
+    if progress > int(generation.progress or 0):
+        generation.change(
+            [tables.Generation.progress.set(progress)], condition=~tables.Generation.status.is_in(*FINAL)
+        )
+
+
+def note_outputs(generation: tables.Generation, outputs: list[dict[str, Any]]) -> None:
+    """Write down the collected outputs; they are shown once the generation is completed."""
+    generation.change(
+        [tables.Generation.outputs.set(outputs)], condition=~tables.Generation.status.is_in(*FINAL)
+    )
+
+
+def complete(tx: tables.Transaction, generation: tables.Generation, billed_micros: int, now: datetime) -> None:
+    """Close a generation as delivered and billed; label `generation`."""
+    _finish(tx, generation, COMPLETED, now, billed_micros=billed_micros, progress=100)
+
+
+def fail(tx: tables.Transaction, generation: tables.Generation, error: Mapping[str, Any], now: datetime) -> None:
+    """Close a generation as failed, with its typed reason; label `generation`."""
+    _finish(tx, generation, FAILED, now, error=dict(error), billed_micros=0)
+
+
+def postpone(generation: tables.Generation, due_at_seconds: float) -> None:
+    """Have the reconciler look again at a time."""
+    generation.change(
+        [tables.Generation.due_at.set(int(due_at_seconds))], condition=tables.Generation.work.exists()
+    )
+
+
+def note_restart(generation: tables.Generation, due_at_seconds: float) -> bool:
+    """Count a restart of the execution; False when somebody else counted it first."""
+    number = int(generation.restart_no)
+    return generation.change(
+        [tables.Generation.restart_no.set(number + 1), tables.Generation.due_at.set(int(due_at_seconds))],
+        condition=(tables.Generation.restart_no == number) & ~tables.Generation.status.is_in(*FINAL),
+    )
+
+
+def note_announced(generation: tables.Generation) -> None:
+    """Nothing is left to do for a final generation once its end was announced."""
+    generation.change(
+        [tables.Generation.work.remove(), tables.Generation.due_at.remove()],
+        condition=tables.Generation.status.is_in(*FINAL),
+    )
+
+
+def _finish(
+    tx: tables.Transaction, generation: tables.Generation, status: str, now: datetime, **facts: Any
+) -> None:
+    changes = {
+        "status": status,
+        "completed_at": ids.timestamp(now),
+        "due_at": int(now.timestamp()) + START_GRACE_SECONDS,
+        **facts,
+    }
+    tx.update(
+        "generation",
+        generation,
+        [getattr(tables.Generation, name).set(value) for name, value in changes.items()],
+        ~tables.Generation.status.is_in(*FINAL),
+    )

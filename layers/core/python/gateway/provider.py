@@ -1,0 +1,125 @@
+"""The seam to the outside: what every provider adapter promises, as plain data. Pure.
+
+An adapter translates; it decides nothing about money, retries or fallback. It answers with one of the
+outcomes below, and when it cannot tell whether a paid job started, it says `Uncertain`, never `Refused`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class MediaUrl:
+    """An output that waits at the provider, to be copied."""
+
+    url: str
+    media_type: str | None = None
+
+
+@dataclass(frozen=True)
+class MediaBytes:
+    """An output that came inside the answer (OpenAI images and speech give no URL)."""
+
+    data: bytes
+    media_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One paid POST, to be sent at most once."""
+
+    attempt_id: str
+    """Unique per attempt; sent as the client token where the provider has such a thing."""
+    endpoint: str
+    """The provider's own name of the model, e.g. `fal-ai/nano-banana`."""
+    body: Mapping[str, Any]
+    webhook_url: str | None
+    timeout_seconds: float
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The provider has the job. `reference` is all that polling needs (ids and URLs, never keys)."""
+
+    reference: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The provider is done and names outputs; an empty tuple means it delivered nothing."""
+
+    outputs: tuple[MediaUrl | MediaBytes, ...]
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    """What the provider reports of itself: `inference_time` seconds, token usage, its own charge."""
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    """The answer itself, for `output_url_path`; without any media bytes."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """Not done yet. `progress` is 0..100 where the provider tells."""
+
+    progress: int | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Known not to run and not to cost: an explicit 4xx, 429 or refusal to queue."""
+
+    code: str
+    """One of `invalid_inputs, moderated_input, provider_auth, rate_limited, provider_unavailable`."""
+    message: str
+    retryable: bool
+    """Whether another offer (or the same later) may succeed with the same inputs."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Accepted, then ended without a usable result."""
+
+    code: str
+    """One of `provider_error, moderated_input, moderated_output, invalid_inputs, expired_output, provider_lost`."""
+    message: str
+    retryable: bool
+
+
+@dataclass(frozen=True)
+class Uncertain:
+    """The bytes left and no verdict came back: the job may be running. Never to be sent again."""
+
+    message: str
+
+
+SubmitOutcome = Accepted | Finished | Refused | Uncertain
+PollOutcome = Running | Finished | Failed | Uncertain
+"""A poll's `Uncertain` means that the provider did not answer this time; ask again."""
+
+
+class ForgedWebhook(Exception):
+    """A callback whose signature does not verify, or is too old."""
+
+
+class Provider(Protocol):
+    """One external API. Implementations live in `gateway.providers`, one file each."""
+
+    name: str
+
+    def submit(self, submission: Submission) -> SubmitOutcome:
+        """Send the one POST. Never raises for what the provider answers or fails to answer."""
+        ...
+
+    def poll(self, reference: Mapping[str, str]) -> PollOutcome:
+        """Ask for the job's state and, when it is done, for fresh outputs."""
+        ...
+
+    def cancel(self, reference: Mapping[str, str]) -> bool:
+        """Ask the provider to stop; True when it promised to. Best effort, free of charge."""
+        ...
+
+    def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        """Verify a callback and give what it tells of the job's reference (may be empty).
+
+        Header names are lower case. Raises `ForgedWebhook`.
+        """
+        ...
