@@ -123,6 +123,10 @@ class Operations:
         """Every model with its rate table."""
         return (yield from self._items("/v1/pricing", {}, is_public=True))
 
+    def health(self) -> Flow[dict[str, Any]]:
+        """Whether the gateway answers, and its versions."""
+        return (yield from self._exchange(Call("GET", "/health", is_public=True))).json()
+
     def balance(self) -> Flow[dict[str, Any]]:
         """The project's balance."""
         return (yield from self._exchange(Call("GET", "/v1/balance"))).json()

@@ -189,6 +189,10 @@ class Client(_Configured):
         """Every model with its rate table, in US dollars and credits. Needs no key."""
         return self._perform(self._operations.pricing())
 
+    def health(self) -> dict[str, Any]:
+        """The gateway's `status`, `version`, `catalog_version` and `stage`. Needs no key."""
+        return self._perform(self._operations.health())
+
     def balance(self) -> dict[str, Any]:
         """The project's `available_micros`, `held_micros`, `spent_micros` and `granted_micros`."""
         return self._perform(self._operations.balance())
@@ -285,6 +289,10 @@ class AsyncClient(_Configured):
         """As `Client.pricing`."""
         return await self._perform(self._operations.pricing())
 
+    async def health(self) -> dict[str, Any]:
+        """As `Client.health`."""
+        return await self._perform(self._operations.health())
+
     async def balance(self) -> dict[str, Any]:
         """As `Client.balance`."""
         return await self._perform(self._operations.balance())
@@ -308,7 +316,7 @@ class AsyncClient(_Configured):
 
     async def _perform(self, flow: Flow[T]) -> T:
         if self._transport is None:
-            # asyncio is half of what `from museway import media` would cost, and blocking callers never use it.
+            # asyncio would be half the cost of `from museway import media`, and most callers never use it.
             from museway._async_transport import AsyncTransport
 
             self._transport = AsyncTransport(self._settings, *self._given)

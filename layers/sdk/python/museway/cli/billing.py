@@ -1,0 +1,91 @@
+"""Commands that speak of money: balance, records, verify."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from museway import records as bills
+from museway._wire import require
+from museway.cli._context import make_client
+from museway.cli._output import money, say, say_json, say_pairs, say_table
+from museway.errors import InvalidRequest
+
+UNREADABLE = 2
+"""The exit status of `verify` for a file that could not be checked at all."""
+
+
+def balance(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Print what the project has, holds and has spent."""
+    with make_client() as client:
+        answer = client.balance()
+    if as_json:
+        say_json(answer)
+        return
+    names = ("available", "held", "spent", "granted")
+    say_pairs([(name, money(require(answer, f"{name}_micros", int))) for name in names])
+
+
+def records(
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="From this ISO 8601 time on.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this ISO 8601 time.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_lines: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
+) -> None:
+    """List every BillingRecord; `museway records --jsonl | museway verify -` recomputes them."""
+    if as_json and as_lines:
+        raise InvalidRequest(
+            "--json and --jsonl exclude each other.", code="invalid_argument", hint="Give one of them."
+        )
+    with make_client() as client:
+        items = client.records(since=since, until=until)
+    if as_json:
+        say_json({"items": items})
+    elif as_lines:
+        for item in items:
+            say(json.dumps(item, separators=(",", ":")))
+    else:
+        heads = ("created_at", "generation_id", "model", "credits", "amount_micros")
+        say_table(heads, [[item.get(head) for head in heads] for item in items])
+        say(f"\n{_count(items)}, {money(_sum(items))}")
+
+
+def verify(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines or {items}; - reads stdin.")],
+) -> None:
+    """Recompute every BillingRecord of an export, offline, and list each field that differs.
+
+    Exits 1 when there is a difference and 2 when the file cannot be read.
+    """
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        items = bills.read(content.decode("utf-8"))
+    except (OSError, ValueError) as error:
+        say(f"error: {file} cannot be read: {error}", to_stderr=True)
+        say("hint:  Write it with: museway records --jsonl > records.jsonl", to_stderr=True)
+        raise typer.Exit(UNREADABLE) from None
+    differences = bills.verify(items)
+    for difference in differences:
+        say(str(difference), to_stderr=True)
+    say(f"{_count(items)}, {money(_sum(items))}: {_verdict(differences)}")
+    if differences:
+        raise typer.Exit(1)
+
+
+def _verdict(differences: list[bills.Difference]) -> str:
+    if not differences:
+        return "every figure and digest is right"
+    faulty = len({difference.position for difference in differences})
+    return f"{len(differences)} differences in {faulty} of them"
+
+
+def _count(items: list[dict[str, Any]]) -> str:
+    return "1 record" if len(items) == 1 else f"{len(items)} records"
+
+
+def _sum(items: list[dict[str, Any]]) -> int:
+    """What the records say they charged; malformed amounts, which `verify` reports, count nothing."""
+    amounts = (item.get("amount_micros") for item in items)
+    return sum(amount for amount in amounts if type(amount) is int)

@@ -1,0 +1,198 @@
+"""Commands that speak of models and generations: run, estimate, status, upload, models, pricing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from museway._wire import require
+from museway.cli._context import LocalSystem, local_system, make_client
+from museway.cli._inputs import parse_inputs
+from museway.cli._output import money, progress_bar, say, say_json, say_pairs, say_table
+from museway.client import Client
+from museway.errors import InvalidRequest, MusewayError
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, as `museway models` lists it.")]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="key=value ...", help="Inputs; JSON numbers, booleans, arrays and objects are read."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def run(
+    model: Model,
+    inputs: Inputs = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the file here.")
+    ] = None,
+    output_path: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The file's name in the project's drive.")
+    ] = None,
+    output_url_path: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Where the model's answer has its URL.")
+    ] = None,
+    kind: Annotated[str, typer.Option(help="image, video, audio or auto.")] = "auto",
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=0, help="Stop waiting; the generation goes on.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Generate, wait, and print where the file is and what it cost.
+
+    Local files may stand where a URL is expected: museway run MODEL image_url=bicycle.png duration=8
+    """
+    given = parse_inputs(inputs or [])
+    with make_client() as client:
+        generation = client.submit(
+            model, given, output_path=output_path, output_url_path=output_url_path, kind=kind
+        )
+        with progress_bar(model, is_shown=not as_json) as on_progress:
+            result = generation.result(timeout=timeout, on_progress=on_progress)
+        saved = client.download(result, output) if output else None
+    if as_json:
+        say_json(result)
+        return
+    say_pairs(
+        [
+            ("model", result["model"]),
+            ("kind", result["kind"]),
+            ("saved", saved),
+            ("drive_path", result["drive_path"]),
+            ("output_url", None if saved else result["output_url"]),
+            ("generation", generation.id),
+            ("billed", money(result["billed_micros"])),
+        ]
+    )
+
+
+def estimate(model: Model, inputs: Inputs = None, as_json: AsJson = False) -> None:
+    """Print what a run would cost and how long it would take; starts nothing."""
+    given = parse_inputs(inputs or [])
+    with make_client() as client:
+        answer = client.estimate(model, given)
+    if as_json:
+        say_json(answer)
+        return
+    lines = answer.get("lines") or []
+    heads = ("row_id", "meter", "quantity", "unit", "rate", "amount")
+    say_table(heads, [[line.get(head) for head in heads] for line in lines])
+    say()
+    say_pairs(
+        [
+            ("expected", money(require(answer, "expected_micros", int))),
+            ("at most", money(require(answer, "maximum_micros", int))),
+            ("takes about", f"{answer.get('estimated_time_seconds')} s"),
+            ("assumes", "; ".join(answer.get("assumptions") or [])),
+        ]
+    )
+
+
+def status(
+    generation_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A generation's id.")] = None,
+    local: Annotated[bool, typer.Option("--local", help="Whether the system on this machine runs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the state of a generation, or with --local of the system on this machine."""
+    if local == (generation_id is not None):
+        raise InvalidRequest(
+            "Status needs either a generation's id or --local.",
+            code="invalid_argument",
+            hint="Write: museway status ID, or: museway status --local",
+        )
+    if generation_id is None:
+        _local_status(as_json=as_json)
+        return
+    with make_client() as client:
+        answer = client.generation(generation_id).status()
+    if as_json:
+        say_json(answer)
+        return
+    billed = answer.get("billed_micros")
+    reason = answer.get("error") or {}
+    say_pairs(
+        [
+            ("generation", answer.get("generation_id")),
+            ("model", answer.get("model")),
+            ("status", f"{answer.get('status')} ({answer.get('progress')} %)"),
+            ("error", f"{reason.get('message')} ({reason.get('code')})" if reason else None),
+            *(("output", output.get("drive_path")) for output in answer.get("outputs") or []),
+            ("billed", None if billed is None else money(billed)),
+            ("created", answer.get("created_at")),
+            ("completed", answer.get("completed_at")),
+        ]
+    )
+
+
+def upload(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An image, a video or audio.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put a file into the project's drive and print the URL that models take."""
+    with make_client() as client:
+        stored = client.upload(file)
+    say_json(stored) if as_json else say(stored["url"])
+
+
+def models(
+    kind: Annotated[str | None, typer.Option(help="image, video, audio or text.")] = None,
+    q: Annotated[str | None, typer.Option("--q", help="Words to look for.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the models."""
+    with make_client() as client:
+        items = client.models(kind=kind, q=q)
+    if as_json:
+        say_json({"items": items})
+        return
+    heads = ("id", "kind", "family", "name")
+    say_table(heads, [[item.get(head) for head in heads] for item in items])
+
+
+def pricing(as_json: AsJson = False) -> None:
+    """List every model's rates."""
+    with make_client() as client:
+        items = client.pricing()
+    if as_json:
+        say_json({"items": items})
+        return
+    rows = [
+        (item.get("model"), row.get("row_id"), f"${row.get('rate')}", row.get("unit"), _when(row.get("when")))
+        for item in items
+        for row in item.get("rate_table") or []
+    ]
+    say_table(("model", "row", "rate", "unit", "when"), rows)
+
+
+def _when(condition: object) -> str:
+    if isinstance(condition, Mapping):
+        return ", ".join(f"{name}={value}" for name, value in condition.items())
+    return str(condition or "")
+
+
+def _local_status(*, as_json: bool) -> None:
+    """Exits 1 when there is no local system or it does not answer."""
+    found = local_system()
+    health = _health(found) if found else None
+    if as_json:
+        say_json({"running": health is not None, "url": found and found.url, "health": health})
+    elif found and health is not None:
+        versions = f"version {health.get('version')}, catalog {health.get('catalog_version')}"
+        say(f"running at {found.url} ({versions})")
+    elif found:
+        say(f"not running: nothing answers at {found.url}; start it with `museway up`", to_stderr=True)
+    else:
+        say("not running: there is no .museway/local.json here; start it with `museway up`", to_stderr=True)
+    if health is None:
+        raise typer.Exit(1)
+
+
+def _health(found: LocalSystem) -> dict[str, Any] | None:
+    with Client(found.url, found.api_key) as client:
+        try:
+            return client.health()
+        except MusewayError:
+            return None
