@@ -1,0 +1,157 @@
+"""Faults: what can go wrong at a provider, switched on by `POST /_control/faults`.
+
+A fault is armed for a provider (`*` any), a number of times (default 1; null or 0: until cleared) and a `match`, a
+substring of the prompt or of the path. Of each moment below, the fault armed first that matches is used up; the three
+webhook faults are used up independently of each other.
+
+| fault | moment | what happens |
+|---|---|---|
+| refuse | submission | 403 in the provider's form; nothing is accepted or paid |
+| rate_limit | submission | 429 with `Retry-After: 1`; nothing is accepted or paid |
+| server_error | submission | 500; nothing is accepted or paid |
+| accept_then_timeout | submission | accepted and paid, the job runs (and sends its webhook), but no answer comes: the connection stays open for `seconds` (30) unless the client leaves, then is dropped |
+| bad_json | submission | accepted and paid, the job runs, but the answer (200) is cut off within its JSON |
+| slow | pace | `seconds` (3) are added: to a queue job's running time, to the answer of a synchronous call |
+| never_finish | ending | accepted and paid; a queue job stays in progress, a synchronous call hangs like accept_then_timeout |
+| fail_after_accept | ending | accepted and paid, then failed: fal COMPLETED with `error` and `error_type`, OpenAI 500 |
+| filtered | ending | moderation: fal COMPLETED whose result is 422 `content_policy_violation`, OpenAI 400 `moderation_blocked` |
+| empty_output | ending | success without an output: fal `images: []`, `video: null`, `audio: null`; OpenAI `data: []`, no bytes |
+| expired_output_url | output | the output's URL answers 404; a provider that answers with the bytes has none, so no effect |
+| wrong_content_type | output | the file's header says `text/html`; the bytes are right. OpenAI images: another format than asked |
+| huge_output | output | the file announces and begins 64 GiB; a base64 output is 256 MiB of text |
+| truncated_output | download | the next download announces its whole length and breaks off half way; bytes inside JSON: half of them |
+| lost_webhook | webhook | the true webhook is not sent |
+| duplicate_webhook | webhook | the true webhook is sent a second time after it was acknowledged |
+| forged_webhook | webhook | before the true one, a webhook with an invented payload and the signature of an unknown key is sent |
+| none | - | clears the provider's faults (`*`: all) |
+
+Status, result and cancel calls are struck by the submission faults and `slow` only when `match` is given and is found in
+the part of their path from `/requests/` on: match `/status` strikes status calls and no submission.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Moment(StrEnum):
+    """When a fault is used up."""
+
+    SUBMISSION = "submission"
+    PACE = "pace"
+    ENDING = "ending"
+    OUTPUT = "output"
+    DOWNLOAD = "download"
+    WEBHOOK = "webhook"
+
+
+MOMENTS: dict[str, Moment] = {
+    "refuse": Moment.SUBMISSION,
+    "rate_limit": Moment.SUBMISSION,
+    "server_error": Moment.SUBMISSION,
+    "accept_then_timeout": Moment.SUBMISSION,
+    "bad_json": Moment.SUBMISSION,
+    "slow": Moment.PACE,
+    "never_finish": Moment.ENDING,
+    "fail_after_accept": Moment.ENDING,
+    "filtered": Moment.ENDING,
+    "empty_output": Moment.ENDING,
+    "expired_output_url": Moment.OUTPUT,
+    "wrong_content_type": Moment.OUTPUT,
+    "huge_output": Moment.OUTPUT,
+    "truncated_output": Moment.DOWNLOAD,
+    "lost_webhook": Moment.WEBHOOK,
+    "duplicate_webhook": Moment.WEBHOOK,
+    "forged_webhook": Moment.WEBHOOK,
+}
+NONE = "none"
+ANY_PROVIDER = "*"
+# Submission faults after which the provider has accepted the work all the same.
+ACCEPTING = frozenset({"accept_then_timeout", "bad_json"})
+SLOW_SECONDS = 3.0
+HANG_SECONDS = 30.0
+
+
+@dataclass
+class Fault:
+    """One armed fault; `times_left` None means until cleared."""
+
+    provider: str
+    name: str
+    times_left: int | None
+    match: str
+    seconds: float | None = None
+
+    @property
+    def moment(self) -> Moment:
+        """When it is used up."""
+        return MOMENTS[self.name]
+
+    @property
+    def hang_seconds(self) -> float:
+        """How long a call that never answers is held open."""
+        return HANG_SECONDS if self.seconds is None else self.seconds
+
+    def strikes(self, provider: str, text: str) -> bool:
+        """Whether it is meant for a call to `provider` with this prompt and path."""
+        return self.provider in (provider, ANY_PROVIDER) and self.match in text
+
+    def as_json(self) -> dict[str, Any]:
+        """The form `GET /_control/faults` shows."""
+        return {
+            "provider": self.provider,
+            "fault": self.name,
+            "times": self.times_left,
+            "match": self.match,
+            "seconds": self.seconds,
+        }
+
+
+class Faults:
+    """The armed faults, in the order they were armed."""
+
+    def __init__(self) -> None:
+        self._armed: list[Fault] = []
+
+    def arm(self, fault: Fault) -> None:
+        """Adds a fault; its name must be one of MOMENTS."""
+        self._armed.append(fault)
+
+    def clear(self, provider: str = ANY_PROVIDER) -> None:
+        """Forgets the faults of one provider, or all of them."""
+        self._armed = [f for f in self._armed if provider not in (ANY_PROVIDER, f.provider)]
+
+    def armed(self) -> list[Fault]:
+        """What is still armed."""
+        return list(self._armed)
+
+    def take(self, moment: Moment, provider: str, text: str, *, explicit: bool = False) -> Fault | None:
+        """Uses up one time of the first fault of `moment` that strikes; `explicit` asks for a non-empty match."""
+        for fault in self._armed:
+            if fault.moment is moment and fault.strikes(provider, text) and (fault.match or not explicit):
+                return self._use(fault)
+        return None
+
+    def take_named(self, name: str, provider: str, text: str) -> bool:
+        """Uses up one time of the fault `name`, if it is armed and strikes."""
+        for fault in self._armed:
+            if fault.name == name and fault.strikes(provider, text):
+                self._use(fault)
+                return True
+        return False
+
+    def take_delay(self, provider: str, text: str, *, explicit: bool = False) -> float:
+        """Seconds that a `slow` fault adds to this call; 0 without one."""
+        fault = self.take(Moment.PACE, provider, text, explicit=explicit)
+        if fault is None:
+            return 0.0
+        return SLOW_SECONDS if fault.seconds is None else fault.seconds
+
+    def _use(self, fault: Fault) -> Fault:
+        if fault.times_left is not None:
+            fault.times_left -= 1
+            if fault.times_left <= 0:
+                self._armed.remove(fault)
+        return fault

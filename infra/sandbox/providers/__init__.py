@@ -1,0 +1,15 @@
+"""The providers whose protocols the sandbox speaks: one file each, one line here."""
+
+from __future__ import annotations
+
+from infra.sandbox.providers.base import Provider
+from infra.sandbox.providers.fal import Fal
+from infra.sandbox.providers.openai import OpenAI
+
+PROVIDERS: dict[str, type[Provider]] = {
+    provider.name: provider
+    for provider in (
+        Fal,
+        OpenAI,
+    )
+}

@@ -1,0 +1,82 @@
+"""What every provider's protocol shares: how faults strike its calls, whatever its JSON looks like."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from infra.sandbox.answers import NoAnswer, cut_json
+from infra.sandbox.faults import ACCEPTING, Fault, Moment
+from infra.sandbox.state import Sandbox
+
+QUEUE_CALLS_FROM = "/requests/"
+
+
+class Provider(ABC):
+    """One wire protocol, served under `/{name}`. A subclass is one file here and one line in the registry."""
+
+    name: ClassVar[str]
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+
+    @abstractmethod
+    def routes(self) -> list[Route]:
+        """The provider's own paths."""
+
+    @abstractmethod
+    def trouble(self, fault: str) -> Response:
+        """How this provider words `refuse` (403), `rate_limit` (429) and `server_error` (500)."""
+
+    async def close(self) -> None:
+        """Ends what the protocol itself has started."""
+        return None
+
+    def submission_fault(self, text: str) -> Fault | None:
+        """The fault that strikes a submission with this prompt and path."""
+        return self.sandbox.faults.take(Moment.SUBMISSION, self.name, text)
+
+    def refusal(self, fault: Fault | None) -> Response | None:
+        """The answer to a submission that is not accepted; None when it is."""
+        return None if fault is None or fault.name in ACCEPTING else self.trouble(fault.name)
+
+    def spoiled(self, fault: Fault | None, answer: Response) -> Response:
+        """The answer to an accepted submission as the fault leaves it."""
+        if fault is None:
+            return answer
+        return cut_json(answer) if fault.name == "bad_json" else self.no_answer(fault)
+
+    def no_answer(self, fault: Fault) -> Response:
+        """An answer that never comes."""
+        return NoAnswer(fault.hang_seconds, self.sandbox.stopping)
+
+    async def queue_call(self, request: Request, answer: Response) -> Response:
+        """The answer to a status, result or cancel call, as faults with a `match` for such calls leave it."""
+        _, marker, rest = request.url.path.partition(QUEUE_CALLS_FROM)
+        text = marker + rest
+        await asyncio.sleep(self.sandbox.faults.take_delay(self.name, text, explicit=True))
+        fault = self.sandbox.faults.take(Moment.SUBMISSION, self.name, text, explicit=True)
+        return self.refusal(fault) or self.spoiled(fault, answer)
+
+
+async def json_object(request: Request) -> dict[str, Any] | None:
+    """The request's JSON object; None when the body is anything else."""
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def prompt_in(body: dict[str, Any]) -> str:
+    """The words a request is about, under whichever of the usual names."""
+    for name in ("prompt", "text", "input"):
+        if isinstance(body.get(name), str):
+            return str(body[name])
+    return ""

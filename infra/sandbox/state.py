@@ -1,0 +1,42 @@
+"""Everything a running sandbox holds, handed to each provider's protocol."""
+
+from __future__ import annotations
+
+import asyncio
+
+from infra.sandbox.calls import Calls
+from infra.sandbox.faults import Faults
+from infra.sandbox.files import Files
+from infra.sandbox.jobs import Jobs
+from infra.sandbox.sources import Sources
+from infra.sandbox.studio import Studio
+
+
+class Sandbox:
+    """The parts of one sandbox. `base_url` is where clients reach it, without a trailing slash."""
+
+    def __init__(self, base_url: str, job_seconds: float) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.default_job_seconds = job_seconds
+        self.faults = Faults()
+        self.calls = Calls()
+        self.jobs = Jobs(self.faults, job_seconds)
+        self.studio = Studio()
+        self.files = Files(self.base_url, self.faults)
+        self.sources = Sources(self.studio)
+        # Set before the server stops, so that calls which hang on purpose do not delay it.
+        self.stopping = asyncio.Event()
+
+    def reset(self) -> None:
+        """Forgets calls and faults and sets the speed back; jobs go on."""
+        self.calls.clear()
+        self.faults.clear()
+        self.jobs.job_seconds = self.default_job_seconds
+
+    async def close(self) -> None:
+        """Ends jobs, threads and connections, and deletes the files."""
+        self.stopping.set()
+        await self.jobs.close()
+        await self.sources.close()
+        self.studio.close()
+        self.files.close()
