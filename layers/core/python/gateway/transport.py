@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
-from typing import Any, BinaryIO, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack
 
 import httpcore
 import httpx
@@ -247,6 +247,14 @@ def _classified(exchange: _Exchange) -> Iterator[None]:
         raise NoAnswer(type(error).__name__) from error
 
 
+class Sink(Protocol):
+    """Something to write bytes to."""
+
+    def write(self, data: bytes, /) -> int:
+        """Take all of `data`."""
+        ...
+
+
 class Incoming:
     """An answer whose body is still arriving. Header names are lower case."""
 
@@ -261,7 +269,7 @@ class Incoming:
         with _classified(self._exchange):
             yield from self._response.iter_raw()
 
-    def copy_to(self, file: BinaryIO, *, max_bytes: int) -> int:
+    def copy_to(self, file: Sink, *, max_bytes: int) -> int:
         """Write the body to `file`; its size in bytes. Raises `NoAnswer`, `AnswerTooLarge`."""
         total = 0
         for chunk in self.chunks():

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, BinaryIO
+from typing import Any
 
 from gateway import transport
 from gateway.config import settings
@@ -104,7 +104,7 @@ def fetch_head(url: str, *, max_bytes: int, timeout_seconds: float, where: Where
 
 
 def download(
-    url: str, file: BinaryIO, *, max_bytes: int, timeout_seconds: float, where: Where = _NOWHERE
+    url: str, file: transport.Sink, *, max_bytes: int, timeout_seconds: float, where: Where = _NOWHERE
 ) -> Download:
     """Write a whole resource to `file`, counting what arrives rather than believing what is announced.
 
