@@ -12,7 +12,7 @@ from infra.sandbox.serving import listening_socket, serve_on, url_of
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serves until a signal; 1 when the port is taken."""
+    """Serves until a signal; exits with 1 when the port is taken."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.sandbox", description="Sandbox of the media providers."
     )
@@ -24,11 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         bound = listening_socket(options.host, options.port)
     except OSError as error:
-        print(
-            f"Cannot listen on {options.host}:{options.port} ({error.strerror}). Choose another --port.",
-            file=sys.stderr,
-        )
-        return 1
+        parser.exit(1, f"Cannot listen on port {options.port}: {error.strerror}. Choose another --port.\n")
     url = options.base_url or url_of(bound)
     app = create_app(url, job_seconds=options.job_seconds)
 
@@ -36,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         stop = asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        print(f"Sandbox providers: {url}", flush=True)
+        sys.stdout.write(f"Sandbox providers: {url}\n")
+        sys.stdout.flush()
         await serve_on(bound, app, stop.wait)
 
     asyncio.run(run())

@@ -14,7 +14,7 @@ SCOPE_KEY = "sandbox.call"
 
 @dataclass
 class Call:
-    """One HTTP call to a provider. `at` is Unix time in seconds; `status` is None while no answer was sent."""
+    """One HTTP call to a provider. `at` is Unix time in seconds; `status` is None before the answer."""
 
     provider: str
     method: str
@@ -83,6 +83,7 @@ class Recorder:
         self._calls = calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the call on; its record is in the scope, see call_of."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

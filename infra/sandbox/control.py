@@ -52,7 +52,7 @@ class Controls:
         ]
 
     async def arm(self, request: Request) -> Response:
-        """Arms a fault, or clears with `none`; answers what is armed. 400 for an unknown fault or provider."""
+        """Arms a fault, or clears with `none`; answers what is armed. 400 for an unknown name."""
         try:
             order = FaultOrder.model_validate(await json_object(request))
         except ValidationError as error:
@@ -71,20 +71,20 @@ class Controls:
             )
         return await self.armed(request)
 
-    async def armed(self, request: Request) -> Response:
+    async def armed(self, _request: Request) -> Response:
         """What is armed, in the order it was."""
         return JSONResponse({"faults": [fault.as_json() for fault in self._sandbox.faults.armed()]})
 
-    async def calls(self, request: Request) -> Response:
+    async def calls(self, _request: Request) -> Response:
         """Every provider call since the last reset."""
         return JSONResponse({"calls": self._sandbox.calls.as_json()})
 
-    async def reset(self, request: Request) -> Response:
-        """Forgets calls and faults, and sets the speed back."""
+    async def reset(self, _request: Request) -> Response:
+        """Forgets calls and faults; jobs and their speed stay."""
         self._sandbox.reset()
         return JSONResponse({"calls": [], "faults": []})
 
-    async def jobs(self, request: Request) -> Response:
+    async def jobs(self, _request: Request) -> Response:
         """Every queue job with its state and the webhooks sent for it."""
         return JSONResponse({"jobs": [job.as_json() for job in self._sandbox.jobs.all()]})
 

@@ -1,32 +1,43 @@
 """Faults: what can go wrong at a provider, switched on by `POST /_control/faults`.
 
-A fault is armed for a provider (`*` any), a number of times (default 1; null or 0: until cleared) and a `match`, a
-substring of the prompt or of the path. Of each moment below, the fault armed first that matches is used up; the three
-webhook faults are used up independently of each other.
+A fault is armed for a provider (`*` any), a number of times (default 1; null or 0: until cleared) and a
+`match`, a substring of the prompt or of the path. At each moment of a job the fault armed first that matches
+is used up; the three webhook faults are used up independently of each other.
 
-| fault | moment | what happens |
-|---|---|---|
-| refuse | submission | 403 in the provider's form; nothing is accepted or paid |
-| rate_limit | submission | 429 with `Retry-After: 1`; nothing is accepted or paid |
-| server_error | submission | 500; nothing is accepted or paid |
-| accept_then_timeout | submission | accepted and paid, the job runs (and sends its webhook), but no answer comes: the connection stays open for `seconds` (30) unless the client leaves, then is dropped |
-| bad_json | submission | accepted and paid, the job runs, but the answer (200) is cut off within its JSON |
-| slow | pace | `seconds` (3) are added: to a queue job's running time, to the answer of a synchronous call |
-| never_finish | ending | accepted and paid; a queue job stays in progress, a synchronous call hangs like accept_then_timeout |
-| fail_after_accept | ending | accepted and paid, then failed: fal COMPLETED with `error` and `error_type`, OpenAI 500 |
-| filtered | ending | moderation: fal COMPLETED whose result is 422 `content_policy_violation`, OpenAI 400 `moderation_blocked` |
-| empty_output | ending | success without an output: fal `images: []`, `video: null`, `audio: null`; OpenAI `data: []`, no bytes |
-| expired_output_url | output | the output's URL answers 404; a provider that answers with the bytes has none, so no effect |
-| wrong_content_type | output | the file's header says `text/html`; the bytes are right. OpenAI images: another format than asked |
-| huge_output | output | the file announces and begins 64 GiB; a base64 output is 256 MiB of text |
-| truncated_output | download | the next download announces its whole length and breaks off half way; bytes inside JSON: half of them |
-| lost_webhook | webhook | the true webhook is not sent |
-| duplicate_webhook | webhook | the true webhook is sent a second time after it was acknowledged |
-| forged_webhook | webhook | before the true one, a webhook with an invented payload and the signature of an unknown key is sent |
-| none | - | clears the provider's faults (`*`: all) |
+fault                moment      what happens
+-------------------  ----------  ---------------------------------------------------------------------------
+refuse               submission  403 in the provider's form; nothing is accepted or paid
+rate_limit           submission  429 with `Retry-After: 1`; nothing is accepted or paid
+server_error         submission  500; nothing is accepted or paid
+accept_then_timeout  submission  accepted and paid, the job runs (and sends its webhook), but no answer
+                                 comes: the connection is held for `seconds` (30) or until the client
+                                 leaves, then dropped
+bad_json             submission  accepted and paid, the job runs, but the answer (200) stops within its
+                                 JSON or its media
+slow                 pace        `seconds` (3) more: for a queue job to finish, for a synchronous call to
+                                 answer
+never_finish         ending      accepted and paid; a queue job stays in progress, a synchronous call hangs
+                                 like accept_then_timeout
+fail_after_accept    ending      accepted and paid, then failed: fal COMPLETED with `error` and `error_type`,
+                                 result 500; OpenAI 500
+filtered             ending      moderation: fal accepts, then COMPLETED whose result is 422
+                                 `content_policy_violation`; OpenAI refuses, 400 `moderation_blocked`, unpaid
+empty_output         ending      success without output: fal `images: []`, `video: null`, `audio: null`;
+                                 OpenAI `data: []`, speech of no bytes
+expired_output_url   output      the output's URL answers 404 for ever; OpenAI has no URLs, so no effect there
+wrong_content_type   output      the file's header says `text/html` for ever, the bytes are right; OpenAI's
+                                 pictures are in another format than asked
+huge_output          output      the file announces and begins 64 GiB; base64 in JSON is 256 MiB of text
+truncated_output     download    one download announces its whole length and breaks off half way; of base64 in
+                                 JSON, half of the file
+lost_webhook         webhook     the true webhook is not sent
+duplicate_webhook    webhook     the true webhook is sent once more after it was acknowledged
+forged_webhook       webhook     before the true one comes one with an invented payload and a key that is
+                                 not in the JWKS
+none                 -           clears the provider's faults (`*`: all)
 
-Status, result and cancel calls are struck by the submission faults and `slow` only when `match` is given and is found in
-the part of their path from `/requests/` on: match `/status` strikes status calls and no submission.
+Status, result and cancel calls are struck by the submission faults and by `slow` only if `match` is given and
+found in their path from `/requests/` on: match `/status` strikes status calls and no submission.
 """
 
 from __future__ import annotations
@@ -128,7 +139,7 @@ class Faults:
         return list(self._armed)
 
     def take(self, moment: Moment, provider: str, text: str, *, explicit: bool = False) -> Fault | None:
-        """Uses up one time of the first fault of `moment` that strikes; `explicit` asks for a non-empty match."""
+        """Uses up one time of the first fault of `moment` that strikes; `explicit`: only one with a match."""
         for fault in self._armed:
             if fault.moment is moment and fault.strikes(provider, text) and (fault.match or not explicit):
                 return self._use(fault)

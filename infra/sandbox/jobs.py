@@ -1,8 +1,9 @@
-"""Queue jobs: accepted, queued, running, finished. Protocols with a queue share this and translate it to their forms."""
+"""Queue jobs: accepted, queued, running, finished. Protocols with a queue translate them to their forms."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 from infra.sandbox.faults import Fault, Faults, Moment
 
+_log = logging.getLogger(__name__)
 # The part of a job's time that it waits before it runs.
 QUEUE_SHARE = 0.2
 
@@ -34,7 +36,7 @@ class Cause(StrEnum):
     CANCELLED = "cancelled"
 
 
-class JobFailure(Exception):
+class JobError(Exception):
     """The work cannot give an output. `field` names the input at fault, `value` is what it held."""
 
     def __init__(self, cause: Cause, message: str, *, field: str = "prompt", value: Any = None) -> None:
@@ -70,7 +72,7 @@ class Job:
     state: State = State.QUEUED
     finished_at: float | None = None
     output: Any = None
-    failure: JobFailure | None = None
+    failure: JobError | None = None
     deliveries: list[Delivery] = field(default_factory=list)
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
@@ -122,7 +124,7 @@ class Jobs:
         work: Work,
         announce: Announce,
     ) -> Job:
-        """Accepts a job and runs `work` for its output (it may raise JobFailure), then `announce`."""
+        """Accepts a job and runs `work` for its output (it may raise JobError), then `announce`."""
         text = f"{prompt}\n{path}"
         job = Job(
             id=str(uuid.uuid4()),
@@ -154,7 +156,7 @@ class Jobs:
             return False
         if job.task is not None:
             job.task.cancel()
-        _finish(job, failure=JobFailure(Cause.CANCELLED, "Request was cancelled by the client."))
+        _finish(job, failure=JobError(Cause.CANCELLED, "Request was cancelled by the client."))
         return True
 
     async def close(self) -> None:
@@ -169,11 +171,11 @@ class Jobs:
         job.state = State.RUNNING
         try:
             output = await self._work(job, work)
-        except JobFailure as failure:
+        except JobError as failure:
             _finish(job, failure=failure)
         except Exception as error:
-            _finish(job, failure=JobFailure(Cause.FAILED, f"Rendering failed: {error!r}"))
-            raise
+            _log.exception("The sandbox could not render job %s", job.id)
+            _finish(job, failure=JobError(Cause.FAILED, f"Rendering failed: {error!r}"))
         else:
             _finish(job, output=output)
         await announce(job)
@@ -192,15 +194,13 @@ class Jobs:
         return output
 
 
-def _ordered_failure(ending: str) -> JobFailure:
+def _ordered_failure(ending: str) -> JobError:
     if ending == "filtered":
-        return JobFailure(
-            Cause.FILTERED, "The content could not be processed because it was flagged by a content checker."
-        )
-    return JobFailure(Cause.FAILED, "The runner stopped unexpectedly.")
+        return JobError(Cause.FILTERED, "The content was flagged by a content checker.")
+    return JobError(Cause.FAILED, "The runner stopped unexpectedly.")
 
 
-def _finish(job: Job, *, output: Any = None, failure: JobFailure | None = None) -> None:
+def _finish(job: Job, *, output: Any = None, failure: JobError | None = None) -> None:
     job.output, job.failure = output, failure
     job.finished_at = time.time()
     job.state = State.FINISHED

@@ -1,4 +1,4 @@
-"""The sandbox as one ASGI app: providers under `/{provider}`, their files under `/files`, controls under `/_control`."""
+"""The sandbox as one ASGI app: providers under `/{provider}`, their files, and controls under `/_control`."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ JOB_SECONDS = 1.0
 def create_app(base_url: str, *, job_seconds: float = JOB_SECONDS) -> Starlette:
     """The sandbox that clients reach at `base_url` (it is in every URL it gives out).
 
-    Queue jobs take `job_seconds`, or as long as their rendering. `app.state.sandbox` is the Sandbox. Nothing is started
-    before the first call, so the app also works without a server, as the transport of an HTTP client.
+    Queue jobs take `job_seconds`, or as long as their rendering. `app.state.sandbox` is the Sandbox. Nothing
+    is started before the first call, so the app also works in process, as the transport of an HTTP client.
     """
     sandbox = Sandbox(base_url, job_seconds)
     providers = {name: provider(sandbox) for name, provider in PROVIDERS.items()}
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         for provider in providers.values():
             await provider.close()
         await sandbox.close()
 
-    async def health(request: Request) -> Response:
+    async def health(_request: Request) -> Response:
         return JSONResponse({"status": "ok", "providers": list(providers)})
 
     mounts = [

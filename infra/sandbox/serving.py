@@ -1,4 +1,4 @@
-"""Serves the sandbox with hypercorn: until a signal in a process of its own, or in a thread for the length of a block."""
+"""Serves the sandbox with hypercorn: in a process of its own, or in a thread for the length of a block."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ async def serve_on(bound: socket.socket, app: Starlette, stopped: Callable[[], A
         await stopped()
         app.state.sandbox.stopping.set()
 
-    await serve(cast(ASGIFramework, app), config, shutdown_trigger=until_stopped)
+    await serve(cast("ASGIFramework", app), config, shutdown_trigger=until_stopped)
 
 
 @contextmanager
 def served_sandbox(*, job_seconds: float = JOB_SECONDS, host: str = "127.0.0.1") -> Iterator[str]:
     """A sandbox on a free port for the length of the block; gives its URL.
 
-    It runs in a thread of its own, so that blocking clients can be used. Leaving the block stops it and its jobs.
+    It runs in a thread of its own, so that blocking clients can be used. Leaving the block stops it.
     """
     bound = listening_socket(host, 0)
     url = url_of(bound)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from infra.sandbox.jobs import Cause, JobFailure
+from infra.sandbox.jobs import Cause, JobError
 from infra.sandbox.render.image import decode_image
 from infra.sandbox.studio import Studio
 
@@ -34,7 +34,7 @@ class Sources:
         self._http = httpx.AsyncClient(timeout=FETCH_TIMEOUT_SECONDS, follow_redirects=True, trust_env=False)
 
     async def pictures(self, sources: list[Source]) -> tuple[bytes, ...]:
-        """The content of the pictures among the sources; raises JobFailure for any that is unusable."""
+        """The content of the pictures among the sources; raises JobError for any that is unusable."""
         pictures: list[bytes] = []
         for source in sources:
             content = _from_data_uri(source) if source.url.startswith("data:") else await self._fetch(source)
@@ -67,9 +67,7 @@ class Sources:
             await self._studio.run(functools.partial(decode_image, content))
         except (OSError, ValueError, SyntaxError) as error:
             message = "Failed to load the image. Check that the file is a picture."
-            raise JobFailure(
-                Cause.UNREADABLE_SOURCE, message, field=source.field, value=source.url
-            ) from error
+            raise JobError(Cause.UNREADABLE_SOURCE, message, field=source.field, value=source.url) from error
 
 
 def _from_data_uri(source: Source) -> bytes:
@@ -80,5 +78,5 @@ def _from_data_uri(source: Source) -> bytes:
         raise _unreachable(source, "The data URI is not valid base64.") from error
 
 
-def _unreachable(source: Source, message: str) -> JobFailure:
-    return JobFailure(Cause.UNREACHABLE_SOURCE, message, field=source.field, value=source.url)
+def _unreachable(source: Source, message: str) -> JobError:
+    return JobError(Cause.UNREACHABLE_SOURCE, message, field=source.field, value=source.url)

@@ -17,7 +17,6 @@ class Sandbox:
 
     def __init__(self, base_url: str, job_seconds: float) -> None:
         self.base_url = base_url.rstrip("/")
-        self.default_job_seconds = job_seconds
         self.faults = Faults()
         self.calls = Calls()
         self.jobs = Jobs(self.faults, job_seconds)
@@ -28,10 +27,9 @@ class Sandbox:
         self.stopping = asyncio.Event()
 
     def reset(self) -> None:
-        """Forgets calls and faults and sets the speed back; jobs go on."""
+        """Forgets calls and faults; jobs and their speed stay."""
         self.calls.clear()
         self.faults.clear()
-        self.jobs.job_seconds = self.default_job_seconds
 
     async def close(self) -> None:
         """Ends jobs, threads and connections, and deletes the files."""

@@ -16,7 +16,7 @@ CACHE_BYTES_MAX = 256 * 1024 * 1024
 
 
 class Studio:
-    """A small thread pool (codecs and Pillow release the interpreter lock) with a cache of what it made last."""
+    """A small thread pool (codecs and Pillow release the interpreter lock) that keeps what it made last."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(RENDER_THREADS, thread_name_prefix="sandbox-render")

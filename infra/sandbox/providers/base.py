@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from infra.sandbox.answers import NoAnswer, cut_json
+from infra.sandbox.answers import NoAnswer, cut_short
 from infra.sandbox.faults import ACCEPTING, Fault, Moment
 from infra.sandbox.state import Sandbox
 
@@ -34,9 +34,8 @@ class Provider(ABC):
     def trouble(self, fault: str) -> Response:
         """How this provider words `refuse` (403), `rate_limit` (429) and `server_error` (500)."""
 
-    async def close(self) -> None:
-        """Ends what the protocol itself has started."""
-        return None
+    async def close(self) -> None:  # noqa: B027 - most protocols start nothing
+        """Ends what the protocol itself has started; nothing by default."""
 
     def submission_fault(self, text: str) -> Fault | None:
         """The fault that strikes a submission with this prompt and path."""
@@ -50,7 +49,7 @@ class Provider(ABC):
         """The answer to an accepted submission as the fault leaves it."""
         if fault is None:
             return answer
-        return cut_json(answer) if fault.name == "bad_json" else self.no_answer(fault)
+        return cut_short(answer) if fault.name == "bad_json" else self.no_answer(fault)
 
     def no_answer(self, fault: Fault) -> Response:
         """An answer that never comes."""

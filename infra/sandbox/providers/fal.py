@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infra.sandbox.calls import call_of
-from infra.sandbox.jobs import Cause, Job, JobFailure, State
+from infra.sandbox.jobs import Cause, Job, JobError, State
 from infra.sandbox.providers.base import Provider, json_object, prompt_in
 from infra.sandbox.providers.fal_apps import APPS, App
 from infra.sandbox.providers.fal_webhooks import Webhooks, jwks
@@ -65,7 +66,7 @@ class Fal(Provider):
         headers = {"Retry-After": "1"} if status == 429 else {}
         return JSONResponse({"detail": detail}, status, headers=headers)
 
-    async def keys(self, request: Request) -> Response:
+    async def keys(self, _request: Request) -> Response:
         """The public keys of the webhooks, open to everybody."""
         return JSONResponse(jwks())
 
@@ -92,7 +93,7 @@ class Fal(Provider):
         return self.spoiled(fault, JSONResponse(accepted, headers={"x-fal-request-id": job.id}))
 
     async def status(self, request: Request) -> Response:
-        """202 while the job waits or runs, 200 when it is COMPLETED, well or not; logs only with `?logs=1`."""
+        """202 while the job waits or runs, 200 when it is COMPLETED, well or not; logs with `?logs=1`."""
         job = self._job(request)
         if isinstance(job, Response):
             return job
@@ -168,7 +169,8 @@ class Fal(Provider):
         if (denied := _unauthorized(request)) is not None:
             return denied
         job = self.sandbox.jobs.get(self.name, request.path_params["request_id"])
-        if job is None or not job.app.startswith("{owner}/{app}".format(**request.path_params)):
+        owner_and_app = [request.path_params["owner"], request.path_params["app"]]
+        if job is None or job.app.split("/")[:2] != owner_and_app:
             return JSONResponse(missing, 404) if missing else _not_found("Request not found")
         return job
 
@@ -216,7 +218,7 @@ def _ending(job: Job) -> tuple[int, Any]:
     return _QUEUE_ERROR_STATUS[failure.cause], {"detail": failure.message}
 
 
-def _model_error(failure: JobFailure) -> dict[str, Any]:
+def _model_error(failure: JobError) -> dict[str, Any]:
     kind = _MODEL_ERROR_TYPES[failure.cause]
     return {
         "loc": ["body", failure.field],
@@ -230,14 +232,13 @@ def _model_error(failure: JobFailure) -> dict[str, Any]:
 def _logs(job: Job) -> list[dict[str, Any]]:
     if job.state is State.QUEUED:
         return []
-    lines = (
-        ["Rendering the output."] if job.state is State.RUNNING else ["Rendering the output.", "Finished."]
-    )
-    return [
-        {"message": line, "level": "INFO", "source": "STDOUT", "timestamp": job.accepted_at} for line in lines
-    ]
+    lines = ["Rendering the output."]
+    if job.state is State.FINISHED:
+        lines.append("Finished.")
+    at = datetime.fromtimestamp(job.accepted_at, UTC).isoformat()
+    return [{"message": line, "level": "INFO", "source": "STDOUT", "timestamp": at} for line in lines]
 
 
 def _metrics(job: Job) -> dict[str, float]:
-    assert job.finished_at is not None
-    return {"inference_time": round(job.finished_at - job.accepted_at, 3)}
+    finished_at = job.finished_at or job.accepted_at
+    return {"inference_time": round(finished_at - job.accepted_at, 3)}

@@ -1,18 +1,19 @@
-"""fal's model apps: what each takes, and what it makes. Shapes from fal's model pages and its JavaScript client's types.
+"""fal's model apps: what each takes, and what it makes (after fal's model pages and its JavaScript client).
 
 The inputs are pydantic models because fal's apps are: their validation errors come out in fal's own form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from infra.sandbox.files import StoredFile
 from infra.sandbox.render.audio import MusicOrder, SpeechOrder
-from infra.sandbox.render.image import ImageFormat, ImageOrder
+from infra.sandbox.render.image import ImageFormat, ImageOrder, decode_image
 from infra.sandbox.render.media import Order
 from infra.sandbox.render.video import VideoOrder
 from infra.sandbox.sources import Source
@@ -33,6 +34,7 @@ NANO_BANANA_PIXELS: dict[str, Pixels] = {
     "16:9": (1344, 768),
     "21:9": (1536, 672),
 }
+SEEDANCE_RATIOS = ("21:9", "16:9", "4:3", "1:1", "3:4", "9:16")
 IMAGE_SIZES: dict[str, Pixels] = {
     "square_hd": (1024, 1024),
     "square": (512, 512),
@@ -53,7 +55,7 @@ class App(BaseModel):
         """The media the input refers to."""
         return []
 
-    def orders(self, pictures: Sequence[bytes]) -> list[Order]:
+    def orders(self, pictures: Sequence[bytes], /) -> list[Order]:
         """What to render, given the pictures among the sources."""
         raise NotImplementedError
 
@@ -77,25 +79,21 @@ def described(file: StoredFile) -> dict[str, Any]:
     return shown
 
 
-class NanoBanana(App):
-    """`fal-ai/nano-banana`."""
+class NanoBananaBase(App):
+    """What both apps of `fal-ai/nano-banana` share."""
 
     kind = "images"
     prompt: Annotated[str, Field(min_length=3, max_length=50_000)]
     num_images: Annotated[int, Field(ge=1, le=4)] = 1
-    aspect_ratio: Literal["21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16"] = "1:1"
     output_format: ImageFormat = "png"
     seed: int = 0
-
-    def orders(self, pictures: Sequence[bytes]) -> list[Order]:
-        """One picture for each of num_images, each with a seed of its own."""
-        return self._pictures(self.aspect_ratio, pictures)
 
     def output(self, files: Sequence[StoredFile]) -> dict[str, Any]:
         """Pictures with the description this model adds."""
         return {**super().output(files), "description": ""}
 
     def _pictures(self, aspect_ratio: str, pictures: Sequence[bytes]) -> list[Order]:
+        """One picture for each of num_images, each with a seed of its own."""
         width, height = NANO_BANANA_PIXELS[aspect_ratio]
         return [
             ImageOrder(self.prompt, width, height, self.output_format, self.seed + index, tuple(pictures))
@@ -103,21 +101,34 @@ class NanoBanana(App):
         ]
 
 
-class NanoBananaEdit(NanoBanana):
+class NanoBanana(NanoBananaBase):
+    """`fal-ai/nano-banana`."""
+
+    aspect_ratio: Literal["21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16"] = "1:1"
+
+    def orders(self, pictures: Sequence[bytes], /) -> list[Order]:
+        """The pictures."""
+        return self._pictures(self.aspect_ratio, pictures)
+
+
+class NanoBananaEdit(NanoBananaBase):
     """`fal-ai/nano-banana/edit`."""
 
     image_urls: Annotated[list[Url], Field(min_length=1, max_length=10)]
     aspect_ratio: Literal["auto", "21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16"] = (
-        "auto"  # type: ignore[assignment]
+        "auto"
     )
 
     def sources(self) -> list[Source]:
         """The pictures to edit."""
         return [Source("image_urls", url) for url in self.image_urls]
 
-    def orders(self, pictures: Sequence[bytes]) -> list[Order]:
-        """`auto` is a square."""
-        return self._pictures("1:1" if self.aspect_ratio == "auto" else self.aspect_ratio, pictures)
+    def orders(self, pictures: Sequence[bytes], /) -> list[Order]:
+        """The pictures; `auto` is the shape of the first source."""
+        ratio = self.aspect_ratio
+        return self._pictures(
+            nearest_ratio(pictures[0], NANO_BANANA_PIXELS) if ratio == "auto" else ratio, pictures
+        )
 
 
 class Size(BaseModel):
@@ -142,7 +153,7 @@ class GptImage2(App):
     num_images: Annotated[int, Field(ge=1, le=4)] = 1
     output_format: ImageFormat = "png"
 
-    def orders(self, pictures: Sequence[bytes]) -> list[Order]:
+    def orders(self, pictures: Sequence[bytes], /) -> list[Order]:
         """One picture for each of num_images."""
         if isinstance(self.image_size, Size):
             width, height = self.image_size.width, self.image_size.height
@@ -176,7 +187,7 @@ class KlingText(App):
     generate_audio: bool = True
     negative_prompt: str = ""
 
-    def orders(self, pictures: Sequence[bytes]) -> list[Order]:
+    def orders(self, pictures: Sequence[bytes], /) -> list[Order]:
         """One video."""
         width, height = video_pixels(self.aspect_ratio, 720)
         first = pictures[0] if pictures else None
@@ -184,15 +195,17 @@ class KlingText(App):
 
 
 class KlingImage(KlingText):
-    """`fal-ai/kling-video/v3/standard/image-to-video`; the first picture also goes by the older name image_url."""
+    """`fal-ai/kling-video/v3/standard/image-to-video`; image_url is an older name."""
 
-    start_image_url: Annotated[Url, Field(validation_alias="start_image_url")]
+    start_image_url: Url
     end_image_url: Url | None = None
 
-    def __init__(self, **inputs: Any) -> None:
-        if "start_image_url" not in inputs and "image_url" in inputs:
-            inputs["start_image_url"] = inputs["image_url"]
-        super().__init__(**inputs)
+    @model_validator(mode="before")
+    @classmethod
+    def _older_name(cls, inputs: Any) -> Any:
+        if isinstance(inputs, dict) and "image_url" in inputs:
+            return {"start_image_url": inputs["image_url"], **inputs}
+        return inputs
 
     def sources(self) -> list[Source]:
         """First and last picture."""
@@ -211,19 +224,21 @@ class SeedanceText(App):
     generate_audio: bool = True
     seed: int = 0
 
-    def orders(self, pictures: Sequence[bytes]) -> list[Order]:
-        """One video; `auto` is 16:9 and 5 seconds."""
-        return self._video(pictures[0] if pictures else None)
+    def orders(self, pictures: Sequence[bytes], /) -> list[Order]:
+        """One video; `auto` is 5 seconds, and the shape of the first picture or else 16:9."""
+        first = pictures[0] if pictures else None
+        width, height = video_pixels(self._ratio(first), int(self.resolution.removesuffix("p")))
+        seconds = 5 if self.duration == "auto" else int(self.duration)
+        return [VideoOrder(self.prompt, width, height, seconds, self.generate_audio, self.seed, first)]
 
     def output(self, files: Sequence[StoredFile]) -> dict[str, Any]:
         """The video with its seed."""
         return {**super().output(files), "seed": self.seed}
 
-    def _video(self, first: bytes | None) -> list[Order]:
-        ratio = "16:9" if self.aspect_ratio == "auto" else self.aspect_ratio
-        width, height = video_pixels(ratio, int(self.resolution.removesuffix("p")))
-        seconds = 5 if self.duration == "auto" else int(self.duration)
-        return [VideoOrder(self.prompt, width, height, seconds, self.generate_audio, self.seed, first)]
+    def _ratio(self, first: bytes | None) -> str:
+        if self.aspect_ratio != "auto":
+            return self.aspect_ratio
+        return nearest_ratio(first, SEEDANCE_RATIOS) if first else "16:9"
 
 
 class SeedanceImage(SeedanceText):
@@ -261,7 +276,7 @@ class ElevenLabsMusic(App):
     prompt: Text
     music_length_ms: Annotated[int, Field(ge=3_000, le=600_000)] = 30_000
 
-    def orders(self, pictures: Sequence[bytes]) -> list[Order]:
+    def orders(self, _pictures: Sequence[bytes], /) -> list[Order]:
         """One piece of music."""
         return [MusicOrder(self.prompt, self.music_length_ms / 1000)]
 
@@ -273,7 +288,7 @@ class ElevenLabsSpeech(App):
     text: Annotated[str, Field(min_length=1, max_length=5_000)]
     voice: str = "Rachel"
 
-    def orders(self, pictures: Sequence[bytes]) -> list[Order]:
+    def orders(self, _pictures: Sequence[bytes], /) -> list[Order]:
         """The spoken text."""
         return [SpeechOrder(self.text, self.voice)]
 
@@ -294,7 +309,18 @@ APPS: dict[str, type[App]] = {
 
 
 def video_pixels(aspect_ratio: str, short_side: int) -> Pixels:
-    """Even width and height of an aspect ratio such as 16:9, the shorter side given (H.264 needs even sides)."""
+    """Even width and height of an aspect ratio such as 16:9, the shorter given (H.264 needs even sides)."""
     across, down = (int(part) for part in aspect_ratio.split(":"))
     long_side = round(short_side * max(across, down) / min(across, down) / 2) * 2
     return (long_side, short_side) if across >= down else (short_side, long_side)
+
+
+def nearest_ratio(picture: bytes, ratios: Iterable[str]) -> str:
+    """The aspect ratio that comes closest to an encoded picture's."""
+    width, height = decode_image(picture).size
+
+    def distance(ratio: str) -> float:
+        across, down = (int(part) for part in ratio.split(":"))
+        return abs(math.log(width / height * down / across))
+
+    return min(ratios, key=distance)

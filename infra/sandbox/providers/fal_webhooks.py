@@ -1,4 +1,7 @@
-"""fal's webhooks: ED25519 over four lines, the public key in a JWKS (https://docs.fal.ai/model-endpoints/webhooks)."""
+"""fal's webhooks: ED25519 over four lines, its public key in a JWKS.
+
+As documented at https://docs.fal.ai/model-endpoints/webhooks.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ ACKNOWLEDGE_WITHIN_SECONDS = 15.0
 # fal tries ten times over two hours; nobody waits for that on a developer's machine.
 RETRY_AFTER_SECONDS = (0.2, 0.5, 1.0, 2.0)
 
-# Derived from a constant: a receiver may keep the JWKS for a day, and a restarted sandbox must still match it.
+# Derived from a constant: a receiver may keep the JWKS for a day, and a restarted sandbox must match it.
 _SIGNING_KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"museway sandbox: fal webhooks").digest())
 _UNKNOWN_KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"museway sandbox: forger").digest())
 
@@ -52,17 +55,18 @@ class Webhooks:
 
     async def send(self, job: Job, event: dict[str, Any]) -> None:
         """Sends the event of a job that asked for it, and tries again until it is acknowledged."""
-        if job.webhook_url is None:
+        url = job.webhook_url
+        if url is None:
             return
         if self._struck("forged_webhook", job):
-            await self._try(job, "forged", _invented(job), _UNKNOWN_KEY)
+            await self._try(job, url, "forged", _invented(job), _UNKNOWN_KEY)
         duplicate = self._struck("duplicate_webhook", job)
         if self._struck("lost_webhook", job):
             return
         body = json.dumps(event).encode()
-        await self._until_acknowledged(job, body)
+        await self._until_acknowledged(job, url, body)
         if duplicate:
-            await self._try(job, "duplicate", body, _SIGNING_KEY)
+            await self._try(job, url, "duplicate", body, _SIGNING_KEY)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -71,19 +75,18 @@ class Webhooks:
     def _struck(self, fault: str, job: Job) -> bool:
         return self._faults.take_named(fault, job.provider, job.text)
 
-    async def _until_acknowledged(self, job: Job, body: bytes) -> None:
+    async def _until_acknowledged(self, job: Job, url: str, body: bytes) -> None:
         for pause_seconds in (*RETRY_AFTER_SECONDS, None):
-            if await self._try(job, "true", body, _SIGNING_KEY) or pause_seconds is None:
+            if await self._try(job, url, "true", body, _SIGNING_KEY) or pause_seconds is None:
                 return
             await asyncio.sleep(pause_seconds)
 
-    async def _try(self, job: Job, kind: str, body: bytes, key: Ed25519PrivateKey) -> bool:
-        assert job.webhook_url is not None
+    async def _try(self, job: Job, url: str, kind: str, body: bytes, key: Ed25519PrivateKey) -> bool:
         headers = signed_headers(key, job.id, body, int(time.time()))
         headers["Content-Type"] = "application/json"
         delivery = Delivery(kind, time.time(), None)
         try:
-            response = await self._http.post(job.webhook_url, content=body, headers=headers)
+            response = await self._http.post(url, content=body, headers=headers)
             delivery.status = response.status_code
         except (httpx.HTTPError, httpx.InvalidURL):
             pass

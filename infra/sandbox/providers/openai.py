@@ -1,4 +1,4 @@
-"""OpenAI's images and speech, `https://api.openai.com/v1` (field names and limits from the `openai` package's types)."""
+"""OpenAI's images and speech, `https://api.openai.com/v1` (fields and limits from the `openai` package)."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ class OpenAI(Provider):
     async def _answer(
         self, request: Request, body: dict[str, Any] | None, form: type[Form], make: Maker[Form]
     ) -> Response:
-        """The way of every call here: authorize, refuse or accept, then make the media, as the faults leave it."""
+        """The way of every call: authorize, refuse or accept, then make the media, as the faults leave it."""
         if (denied := _unauthorized(request)) is not None:
             return denied
         call = call_of(request)

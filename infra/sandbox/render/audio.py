@@ -1,7 +1,7 @@
 """Sound: speech-like syllables of a text, and music-like chords of a prompt, as 16-bit mono samples.
 
-Everything is built of short pieces that repeat (one period of a vowel, one note, one loop of four bars), so that minutes
-of sound cost a fraction of a second without a numeric library.
+Everything is built of short pieces that repeat (one period of a vowel, one note, one loop of four bars), so
+that minutes of sound cost little time without a numeric library.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import itertools
 import math
 import wave
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import av
 from av.audio.frame import AudioFrame
@@ -30,7 +30,7 @@ MUSIC_RATE_HZ = 44_100
 CHARACTERS_PER_SECOND = 15.0
 SPEECH_SECONDS_MIN = 0.2
 
-# (container, encoder, media type, extension); wav and pcm need no encoder.
+# (container, encoder, media type); wav and pcm need no encoder.
 _ENCODERS: dict[str, tuple[str, str, str]] = {
     "mp3": ("mp3", "libmp3lame", "audio/mpeg"),
     "opus": ("ogg", "libopus", "audio/opus"),
@@ -125,8 +125,7 @@ def encode_audio(samples: Samples, rate_hz: int, audio_format: AudioFormat) -> b
         return buffer.getvalue()
     container_format, encoder, _ = _ENCODERS[audio_format]
     with av.open(buffer, "w", format=container_format) as container:
-        stream = container.add_stream(encoder, rate=rate_hz)
-        assert isinstance(stream, AudioStream)
+        stream = cast("AudioStream", container.add_stream(encoder, rate=rate_hz))
         stream.layout = "mono"
         for packet in encoded_packets(stream, samples, rate_hz):
             container.mux(packet)

@@ -1,4 +1,4 @@
-"""Pictures: an evening landscape whose colours, sun and hills come from the prompt, with the prompt written below."""
+"""Pictures: an evening landscape with colours, sun and hills from the prompt, the prompt written below."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HILLS = 3
 
 @dataclass(frozen=True)
 class ImageOrder:
-    """A picture of exactly `width` x `height` pixels; `sources` are encoded pictures it shows as small prints."""
+    """A picture of `width` x `height` pixels; `sources` are encoded pictures it shows as small prints."""
 
     prompt: str
     width: int

@@ -23,7 +23,7 @@ ZOOM = 0.12
 
 @dataclass(frozen=True)
 class VideoOrder:
-    """A video of exactly these pixels and seconds (to the nearest frame) whose first frame shows `first_picture`."""
+    """A video of these pixels and seconds (to the nearest frame); its first frame shows `first_picture`."""
 
     prompt: str
     width: int
@@ -48,14 +48,12 @@ def _film(still: Image.Image, order: VideoOrder) -> bytes:
     frames = max(1, round(order.seconds * FRAMES_PER_SECOND))
     with av.open(buffer, "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FRAMES_PER_SECOND)
-        assert isinstance(video, VideoStream)
         video.width, video.height, video.pix_fmt = order.width, order.height, "yuv420p"
         video.options = {"preset": "ultrafast", "crf": "26"}
         sound: AudioStream | None = None
         if order.audio:
-            added = container.add_stream("aac", rate=MUSIC_RATE_HZ)
-            assert isinstance(added, AudioStream)
-            sound, sound.layout = added, "mono"
+            sound = container.add_stream("aac", rate=MUSIC_RATE_HZ)
+            sound.layout = "mono"
         _mux_pictures(container, video, still, frames)
         if sound is not None:
             samples = play(order.prompt, frames / FRAMES_PER_SECOND, order.seed)
