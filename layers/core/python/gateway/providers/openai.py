@@ -1,0 +1,196 @@
+"""OpenAI's images and speech: synchronous calls that answer with the media itself.
+
+Wire: the `openai` package's types; image errors carry `code: moderation_blocked`. There are no jobs to ask
+about, no cancellation, no idempotency keys and no webhooks for these endpoints.
+"""
+
+import base64
+import binascii
+import time
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+from gateway import media, transport, url_guard
+from gateway.errors import SourceRefused
+from gateway.provider import (
+    Failed,
+    Finished,
+    ForgedWebhook,
+    MediaBytes,
+    MediaUrl,
+    PollOutcome,
+    Refused,
+    Submission,
+    SubmitOutcome,
+    Uncertain,
+)
+from gateway.providers import ApiKey, KeySource, brief
+
+SPEECH, EDITS = "audio/speech", "images/edits"
+SOURCES_MAX = 16
+SOURCE_BYTES_MAX = 25_000_000
+_FILE_FIELDS = ("image", "mask")
+_MODERATION_CODES = frozenset({"moderation_blocked", "content_policy_violation"})
+
+Part = tuple[str, tuple[str, bytes, str]]
+
+
+class OpenAI:
+    """`images/generations`, `images/edits` (source URLs become uploaded files) and `audio/speech`."""
+
+    name = "openai"
+
+    def __init__(self, base_url: str, api_key: KeySource) -> None:
+        self._base_url = base_url
+        self._api_key = api_key
+
+    def submit(self, submission: Submission) -> SubmitOutcome:
+        """Make the call and wait for the media. What may have been made and did not arrive is `Uncertain`."""
+        key = self._api_key()
+        if key is None:
+            return Refused("provider_auth", "There is no usable key for OpenAI.", retryable=True)
+        deadline = time.monotonic() + submission.timeout_seconds
+        try:
+            carried = _carried(submission)
+        except SourceRefused as refusal:
+            # fal and others fetch sources by themselves and may reach what we cannot.
+            unreachable = refusal.error_code == "source_unreachable"
+            return Refused("invalid_inputs", refusal.message, retryable=unreachable)
+        return self._send(submission, key, carried, deadline - time.monotonic())
+
+    def poll(self, reference: Mapping[str, str]) -> PollOutcome:  # noqa: ARG002
+        """There is nothing to ask: a call whose answer was lost cannot be found again, nor tried elsewhere."""
+        return Failed(
+            "provider_lost", "OpenAI's answer did not arrive and cannot be asked for.", retryable=False
+        )
+
+    def cancel(self, reference: Mapping[str, str]) -> bool:  # noqa: ARG002
+        """OpenAI cannot cancel these calls."""
+        return False
+
+    def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002
+        """OpenAI sends no webhooks for these endpoints, so whoever calls is not OpenAI."""
+        raise ForgedWebhook("OpenAI does not call back for images and speech")
+
+    def _send(
+        self, submission: Submission, key: ApiKey, carried: transport.Body, timeout_seconds: float
+    ) -> SubmitOutcome:
+        try:
+            answer = transport.request(
+                "POST",
+                f"{self._base_url}/{submission.endpoint}",
+                headers={"authorization": f"Bearer {key.value}"},
+                timeout_seconds=timeout_seconds,
+                **carried,
+            )
+        except transport.NeverSent:
+            return Refused("provider_unavailable", "OpenAI could not be reached.", retryable=True)
+        except transport.AnswerTooLarge:
+            # The call is over, and what it made is of no use to anybody.
+            return Finished(())
+        except transport.NoAnswer:
+            return Uncertain("OpenAI took the request and its answer did not arrive.")
+        if answer.status >= 500:
+            return Uncertain(f"OpenAI answered with status {answer.status}.")
+        if answer.status >= 300:
+            return _refused(answer)
+        return _speech(answer) if submission.endpoint == SPEECH else _images(answer)
+
+
+def _carried(submission: Submission) -> transport.Body:
+    """The call's body: JSON, or for edits a form with the source files in it. Raises `SourceRefused`."""
+    if submission.endpoint != EDITS:
+        return {"json": dict(submission.body)}
+    form = {
+        name: str(value).lower() if isinstance(value, bool) else str(value)
+        for name, value in submission.body.items()
+        if name not in _FILE_FIELDS and value is not None
+    }
+    # Fetching gets a third of the time: a paid call that starts too late would end uncertain.
+    deadline = time.monotonic() + submission.timeout_seconds / 3
+    parts: list[Part] = []
+    for name in _FILE_FIELDS:
+        given = submission.body.get(name)
+        urls = given if isinstance(given, list) else [given] if given else []
+        if len(urls) > SOURCES_MAX:
+            raise SourceRefused(f"OpenAI takes at most {SOURCES_MAX} images.", code="source_too_large")
+        field = f"{name}[]" if len(urls) > 1 else name
+        parts += [_part(field, number, url, deadline) for number, url in enumerate(urls)]
+    return {"data": form, "files": parts}
+
+
+def _part(field: str, number: int, url: str, deadline: float) -> Part:
+    buffer = BytesIO()
+    url_guard.download(url, buffer, max_bytes=SOURCE_BYTES_MAX, timeout_seconds=deadline - time.monotonic())
+    content = buffer.getvalue()
+    media_type = media.sniff(content[: media.SNIFF_BYTES])
+    if media_type is None or media.kind_of(media_type) != "image":
+        raise SourceRefused("A source is not an image.", code="source_not_media")
+    name = f"{field.removesuffix('[]')}-{number}{media.EXTENSIONS[media_type]}"
+    return field, (name, content, media_type)
+
+
+def _refused(answer: transport.Answer) -> Refused:
+    """An explicit status below 500: nothing was made, or what was made was blocked and is not charged."""
+    error = _error(answer)
+    if error.get("code") in _MODERATION_CODES:
+        return Refused("moderated_input", brief(f"OpenAI: {error.get('message')}"), retryable=False)
+    match answer.status:
+        case 400 | 413 | 422:
+            message = error.get("message") or "the inputs were refused"
+            return Refused("invalid_inputs", brief(f"OpenAI: {message}"), retryable=False)
+        case 401 | 402 | 403:
+            message = "OpenAI does not accept our account for this model."
+            return Refused("provider_auth", message, retryable=True)
+        case 429:
+            return Refused("rate_limited", "OpenAI limits our rate.", retryable=True)
+    return Refused("provider_unavailable", f"OpenAI answered with status {answer.status}.", retryable=True)
+
+
+def _error(answer: transport.Answer) -> Mapping[str, Any]:
+    """The `error` object of an answer; empty when there is none."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    error = found.get("error") if isinstance(found, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def _speech(answer: transport.Answer) -> Finished:
+    """Speech is the body itself; OpenAI tells no usage beside it."""
+    declared = answer.headers.get("content-type")
+    outputs = (MediaBytes(answer.body, declared),) if answer.body else ()
+    return Finished(outputs, metrics=_metrics(answer))
+
+
+def _images(answer: transport.Answer) -> Finished:
+    """Images as base64. A complete answer that names none means that the call is over and made nothing."""
+    try:
+        told = answer.json()
+    except ValueError:
+        told = None
+    told = told if isinstance(told, dict) else {}
+    data = told.get("data")
+    items = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+    declared = f"image/{told['output_format']}" if told.get("output_format") else None
+    raw = {**told, "data": [{k: v for k, v in one.items() if k != "b64_json"} for one in items]}
+    metrics = _metrics(answer) | ({"usage": told["usage"]} if isinstance(told.get("usage"), dict) else {})
+    found = (_image(one, declared) for one in items)
+    return Finished(tuple(one for one in found if one), metrics=metrics, raw=raw)
+
+
+def _image(item: Mapping[str, Any], declared: str | None) -> MediaBytes | MediaUrl | None:
+    if item.get("b64_json"):
+        try:
+            return MediaBytes(base64.b64decode(item["b64_json"], validate=True), declared)
+        except (binascii.Error, ValueError, TypeError):
+            return None
+    return MediaUrl(item["url"], declared) if isinstance(item.get("url"), str) else None
+
+
+def _metrics(answer: transport.Answer) -> dict[str, Any]:
+    """OpenAI's own id of the call, by which its support finds it, and its time."""
+    names = {"x-request-id": "request_id", "openai-processing-ms": "processing_ms"}
+    return {ours: answer.headers[theirs] for theirs, ours in names.items() if theirs in answer.headers}
