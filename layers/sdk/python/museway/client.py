@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncClient", "AsyncGeneration", "Client", "Generation"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class _Configured:
@@ -314,7 +314,7 @@ class AsyncClient(_Configured):
         if self._transport is not None:
             await self._transport.close()
 
-    async def _perform(self, flow: Flow[T]) -> T:
+    async def _perform(self, flow: Flow[_T]) -> _T:
         if self._transport is None:
             # asyncio would be half the cost of `from museway import media`, and most callers never use it.
             from museway._async_transport import AsyncTransport

@@ -23,9 +23,11 @@ BPS: Final = 10_000
 _MICRO_PLACES: Final = 6
 _CREDIT_PLACES: Final = 4
 _CENT_PLACES: Final = 2
-_INTEGER_MAX: Final = 10**15
-"""A billion dollars in micros; a figure beyond it is a mistake, and would only cost time to compute with."""
-_DECIMAL_LENGTH_MAX: Final = 60
+_INTEGER_MAX: Final = 10**18
+"""A trillion dollars in micros; a figure beyond it is a mistake, and would only cost time to compute with."""
+_FACTOR_LENGTH_MAX: Final = 60
+_SUM_LENGTH_MAX: Final = 200
+"""Room for a sum of products of factors of that length."""
 # Wide enough that products and sums of such numbers are exact; if one were not, it would raise, never round.
 _EXACT: Final = Context(prec=400, traps=[Inexact, InvalidOperation])
 _DECIMAL: Final = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]*[1-9])?")
@@ -235,10 +237,13 @@ def _counted(value: Any) -> int:
     return int(value)
 
 
-def _decimal(value: Any) -> Decimal:
-    if type(value) is not str or len(value) > _DECIMAL_LENGTH_MAX or not _DECIMAL.fullmatch(value):
-        raise ValueError
-    return Decimal(value)
+def _decimal(length_max: int) -> Callable[[Any], Decimal]:
+    def read_decimal(value: Any) -> Decimal:
+        if type(value) is not str or len(value) > length_max or not _DECIMAL.fullmatch(value):
+            raise ValueError
+        return Decimal(value)
+
+    return read_decimal
 
 
 def _moment(value: Any) -> str:
@@ -262,21 +267,22 @@ _STRING = _Reader("a string", _of_type(str))
 _STRING_OR_NULL = _Reader("a string or null", _of_type(str, type(None)))
 _COUNT = _Reader("a whole number, 0 or more", _counted)
 _BASIS_POINTS = _Reader("a whole number of basis points", _whole)
-_EXACT_DECIMAL = _Reader('a decimal string in shortest form, such as "0.084"', _decimal)
+_FACTOR = _Reader('a decimal string in shortest form, such as "0.084"', _decimal(_FACTOR_LENGTH_MAX))
+_SUM = _Reader('a decimal string in shortest form, such as "0.672"', _decimal(_SUM_LENGTH_MAX))
 
 _LINE: Final[Mapping[str, _Reader]] = {
     "unit": _STRING,
     "modality": _STRING_OR_NULL,
     "meter": _STRING,
-    "quantity": _EXACT_DECIMAL,
-    "rate": _EXACT_DECIMAL,
+    "quantity": _FACTOR,
+    "rate": _FACTOR,
     "row_id": _STRING,
-    "amount": _EXACT_DECIMAL,
+    "amount": _SUM,
 }
 _FX: Final[Mapping[str, _Reader]] = {
     "base": _STRING,
     "quote": _STRING,
-    "rate": _EXACT_DECIMAL,
+    "rate": _FACTOR,
     "as_of": _STRING,
     "source": _STRING,
     "amount_minor": _COUNT,
@@ -295,12 +301,12 @@ _RECORD: Final[Mapping[str, _Reader]] = {
     "provider": _STRING,
     "byok": _Reader("true or false", _of_type(bool)),
     "lines": _Reader("a list", _of_type(list)),
-    "subtotal": _EXACT_DECIMAL,
+    "subtotal": _SUM,
     "subtotal_micros": _COUNT,
     "margin_bps": _BASIS_POINTS,
     "platform_fee_bps": _COUNT,
     "amount_micros": _COUNT,
-    "credits": _EXACT_DECIMAL,
+    "credits": _SUM,
     "price_book_version": _STRING,
     "inputs_priced": _Reader("an object", _of_type(dict)),
     "fx": _Reader("an object or null", _of_type(dict, type(None))),

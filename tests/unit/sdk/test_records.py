@@ -1,0 +1,275 @@
+"""Bills recomputed offline: every valid record passes, and no change of any field does."""
+
+import json
+from copy import deepcopy
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from museway.records import UnreadableRecords, read, verify
+from tests.unit.sdk.record_builder import build_record, decimal_text, records, signed
+
+Path = tuple[str | int, ...]
+# What is computed from other fields, so that a forger who renews the digest is found all the same.
+DERIVED = {"subtotal", "subtotal_micros", "amount_micros", "credits", "amount", "amount_minor"}
+
+
+def fields_of(record: dict[str, Any]) -> list[str]:
+    return [difference.field for difference in verify([record])]
+
+
+def paths_of(value: Any, prefix: Path = ()) -> list[Path]:
+    """The paths to every leaf."""
+    items: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    if not items:
+        return [prefix]
+    return [path for key, inner in items for path in paths_of(inner, (*prefix, key))]
+
+
+def at(value: Any, path: Path) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def changed(record: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    copy = deepcopy(record)
+    at(copy, path[:-1])[path[-1]] = value
+    return copy
+
+
+def test_the_seeds_example_is_right() -> None:
+    record = build_record()
+    assert (record["amount_micros"], record["credits"]) == (672_000, "67.2")
+    assert verify([record]) == []
+
+
+@given(records)
+def test_every_valid_record_is_right_also_after_a_trip_through_json(record: dict[str, Any]) -> None:
+    assert verify([record]) == []
+    assert verify(read(json.dumps(record, ensure_ascii=False))) == []
+
+
+_values = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.just([])
+    | st.just({})
+    | st.integers(0, 10**9).map(str)
+)
+
+
+@given(records, st.data())
+def test_any_change_of_one_field_is_found(record: dict[str, Any], data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(paths_of(record)))
+    value = data.draw(_values.filter(lambda value: repr(value) != repr(at(record, path))))
+    assert verify([changed(record, path, value)])
+
+
+@given(records, st.data())
+def test_a_removed_or_added_field_is_found_at_any_depth(record: dict[str, Any], data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from([path for path in paths_of(record) if isinstance(path[-1], str)]))
+    copy = deepcopy(record)
+    del at(copy, path[:-1])[path[-1]]
+    assert verify([copy])
+    assert verify([changed(record, (*path[:-1], "extra"), None)])
+
+
+@given(records, st.data(), st.integers(1, 10**6))
+def test_a_forged_figure_under_a_renewed_digest_is_found(
+    record: dict[str, Any], data: st.DataObject, more: int
+) -> None:
+    path = data.draw(
+        st.sampled_from(
+            [path for path in paths_of(record) if path[-1] in DERIVED and path[0] != "provider_cost"]
+        )
+    )
+    old = at(record, path)
+    new = old + more if isinstance(old, int) else decimal_text(Fraction(old) + more)
+    name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
+    assert name in fields_of(signed(changed(record, path, new)))
+
+
+@given(records)
+def test_arbitrary_precision_is_exact(record: dict[str, Any]) -> None:
+    # 60 digits times 60 digits: a context of the usual 28 digits would round.
+    long = "0." + "1" * 57 + "7"
+    copy = build_record([(long, long), (record["lines"][0]["quantity"], long)])
+    assert verify([copy]) == []
+
+
+@pytest.mark.parametrize(
+    ("micros", "options"),
+    [
+        (1, {"lines": [("1", "0.0000005")]}),
+        (0, {"lines": [("1", "0.00000049")]}),
+        (1, {"lines": [("1", "0.00000149")]}),
+        (739_200, {"margin_bps": 1_000}),
+        (33_600, {"byok": True, "platform_fee_bps": 500, "margin_bps": 1_000}),
+        (0, {"byok": True}),
+        (0, {"lines": []}),
+    ],
+)
+def test_one_rounding_half_up_margin_and_byok_fee(micros: int, options: dict[str, Any]) -> None:
+    record = build_record(**options)
+    assert record["amount_micros"] == micros
+    assert verify([record]) == []
+    assert fields_of(signed(record | {"amount_micros": micros + 1, "credits": decimal_of(micros + 1)})) == [
+        "amount_micros"
+    ]
+
+
+def decimal_of(micros: int) -> str:
+    return decimal_text(Fraction(micros, 10_000))
+
+
+def test_fx_is_recomputed() -> None:
+    record = build_record(fx_rate="0.9215")
+    assert record["fx"]["amount_minor"] == 62
+    assert fields_of(signed(record | {"fx": record["fx"] | {"amount_minor": 63}})) == ["fx.amount_minor"]
+    assert fields_of(signed(record | {"fx": record["fx"] | {"rate": "0.95"}})) == ["fx.amount_minor"]
+    assert fields_of(signed(record | {"fx": "none"})) == ["fx"]
+
+
+def test_a_difference_says_where_and_what() -> None:
+    record = signed(build_record() | {"amount_micros": 700_000, "credits": "70"})
+    (difference,) = verify([build_record(number=2), record])
+    assert str(difference) == "record 2 gen_1: amount_micros should be 672000, is 700000"
+    assert (difference.position, difference.expected, difference.found) == (2, "672000", "700000")
+
+
+def test_a_generation_or_a_record_id_billed_twice_is_found() -> None:
+    first, second = build_record(number=1), build_record(number=2)
+    assert verify([first, second]) == []
+    assert [(d.position, d.field) for d in verify([first, second, first])] == [
+        (3, "generation_id"),
+        (3, "record_id"),
+    ]
+    again = signed(second | {"generation_id": first["generation_id"]})
+    assert [(d.position, d.field) for d in verify([first, again])] == [(2, "generation_id")]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("quantity", "8.0"),
+        ("quantity", "08"),
+        ("quantity", "8e0"),
+        ("quantity", "-8"),
+        ("quantity", "8" * 61),
+        ("quantity", 8),
+        ("quantity", "NaN"),
+        ("quantity", "٨"),
+        ("quantity", ""),
+        ("quantity", "8\n"),
+        ("rate", ".084"),
+        ("rate", None),
+        ("amount", "0.6720"),
+        ("unit", None),
+        ("row_id", 1),
+        ("meter", []),
+    ],
+)
+def test_a_malformed_value_in_a_line_is_reported(field: str, value: object) -> None:
+    record = build_record()
+    assert f"lines[0].{field}" in fields_of(signed(changed(record, ("lines", 0, field), value)))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("lines", None),
+        ("lines", {}),
+        ("byok", 0),
+        ("byok", "false"),
+        ("amount_micros", True),
+        ("amount_micros", "672000"),
+        ("amount_micros", -1),
+        ("amount_micros", 10**30),
+        ("margin_bps", "0"),
+        ("platform_fee_bps", -1),
+        ("subtotal", None),
+        ("subtotal_micros", None),
+        ("credits", 67.2),
+        ("generation_id", None),
+        ("record_id", 5),
+        ("session_id", 5),
+        ("model", None),
+        ("inputs_priced", None),
+        ("fx", []),
+        ("fx", {}),
+        ("provider_cost", {}),
+        ("provider_cost", {"amount_micros": -1, "basis": "x"}),
+        ("provider_cost", {"amount_micros": 1, "basis": 2}),
+        ("created_at", "2026-13-41T00:00:00Z"),
+        ("created_at", "2026-11-21 03:45:00"),
+        ("digest", None),
+        ("digest", "sha256:00"),
+    ],
+)
+def test_a_malformed_value_in_a_record_is_reported(field: str, value: object) -> None:
+    found = fields_of(signed(build_record() | {field: value}) | ({field: value} if field == "digest" else {}))
+    assert any(name == field or name.startswith(f"{field}.") for name in found)
+
+
+def test_provider_cost_may_be_null() -> None:
+    assert verify([signed(build_record() | {"provider_cost": None})]) == []
+
+
+@pytest.mark.parametrize("record", [None, [], "x", {}, {"lines": [1, None, {}]}, {1: 2}, {"model": "\ud800"}])
+def test_what_is_no_record_is_reported_and_never_crashes(record: object) -> None:
+    assert verify([record])
+
+
+@pytest.mark.parametrize("number", ["0.5", "8.0", "1e3"])
+def test_a_float_anywhere_is_a_difference(number: str) -> None:
+    text = json.dumps(build_record()).replace('"duration": 8', f'"duration": {number}')
+    (record,) = read(text)
+    assert isinstance(record["inputs_priced"]["duration"], Decimal)
+    assert {"inputs_priced.duration", "digest"} <= set(fields_of(record))
+    assert "inputs_priced.duration" in fields_of(json.loads(text))
+
+
+def test_reads_lines_documents_and_single_records() -> None:
+    first, second = build_record(number=1), build_record(number=2, lines=[("1", "0.04")])
+    lines = f"\ufeff{json.dumps(first, ensure_ascii=False)}\r\n\n{json.dumps(second)}\n"
+    assert read(lines) == [first, second]
+    assert read(json.dumps({"items": [first, second], "next_cursor": None}, indent=2)) == [first, second]
+    assert read(json.dumps(first, indent=2)) == [first]
+    assert read("") == read("\n\n") == []
+
+
+def test_a_line_separator_inside_a_string_does_not_end_a_record() -> None:
+    record = signed(build_record() | {"inputs_priced": {"prompt": "a\u2028b\u0085c"}})
+    text = json.dumps(record, ensure_ascii=False)
+    assert verify(read(f"{text}\n{json.dumps(build_record(number=2))}")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("hello", "line 1 is not JSON"),
+        ("{}\n{", "line 2 is not JSON"),
+        ("{}\n5", "line 2 is not a JSON object"),
+        ("[]", "the document is not a JSON object"),
+        ('{"items": [1]}', "item 1 is not a JSON object"),
+        ('{"a": NaN}', "NaN"),
+        ('{"amount_micros": 1, "amount_micros": 2}', "'amount_micros' is given twice"),
+        ('{"a": ' + "9" * 5000 + "}", "not JSON"),
+        ("[" * 200_000, "not JSON"),
+    ],
+)
+def test_unreadable_text_says_where(text: str, message: str) -> None:
+    with pytest.raises(UnreadableRecords, match=message.replace("(", r"\(")):
+        read(text)
