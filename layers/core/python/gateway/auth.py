@@ -101,7 +101,9 @@ def _parse(token: str) -> tuple[str, str]:
     well_formed = token.startswith(PREFIX) and len(body) == _ID_LENGTH + _SECRET_LENGTH + _CHECK_LENGTH
     key, check = body[:-_CHECK_LENGTH], body[-_CHECK_LENGTH:]
     if not well_formed or not hmac.compare_digest(_checksum(key).encode(), check.encode()):
-        raise Unauthorized("This is not an API key of Museway.", hint="Keys start with mw_; check that it was copied whole.")
+        raise Unauthorized(
+            "This is not an API key of Museway.", hint="Keys start with mw_; check that it was copied whole."
+        )
     return key[:_ID_LENGTH], key[_ID_LENGTH:]
 
 

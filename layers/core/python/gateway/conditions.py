@@ -41,7 +41,7 @@ def check_syntax(conditions: Conditions) -> None:
 def _holds(expected: Any, value: Any) -> bool:
     if isinstance(expected, Mapping):
         if "present" in expected:
-            return expected["present"] == (value not in (None, "", []))
+            return bool(expected["present"]) == (value not in (None, "", []))
         if "count" in expected:
             return _within(expected["count"], Decimal(_count(value)))
         return value is not None and _within(expected, Decimal(str(value)))

@@ -22,7 +22,9 @@ def checked_path(path: str, field: str) -> str:
     parts = PurePosixPath(path).parts
     if not _SAFE_PATH.match(path) or len(path) > 512 or ".." in parts or "." in path.split("/") or "//" in path:
         raise BadRequest(
-            f"'{field}' must be a relative path such as renders/spin.mp4.", field=field, hint="Use letters, digits, . _ - and /."
+            f"'{field}' must be a relative path such as renders/spin.mp4.",
+            field=field,
+            hint="Use letters, digits, . _ - and /.",
         )
     return path
 
@@ -52,7 +54,9 @@ def sign(project_id: str, drive_path: str, ttl_seconds: int) -> str:
     """A signed URL of a file that exists. Raises NotFound, or InvalidField for a time out of range."""
     if not 1 <= ttl_seconds <= SIGNED_SECONDS_MAX:
         raise InvalidField(
-            "'ttl_seconds' is out of range.", field="ttl_seconds", allowed={"minimum": 1, "maximum": SIGNED_SECONDS_MAX}
+            "'ttl_seconds' is out of range.",
+            field="ttl_seconds",
+            allowed={"minimum": 1, "maximum": SIGNED_SECONDS_MAX},
         )
     path = checked_path(drive_path, "drive_path")
     s3 = aws.client("s3")
@@ -73,7 +77,9 @@ def upload_target(project_id: str, filename: str, content_type: str, size_bytes:
     """
     if not _MEDIA_TYPES.match(content_type):
         raise BadRequest(
-            f"'{content_type[:80]}' is not an image, video or audio type.", code="source_not_media", field="content_type"
+            f"'{content_type[:80]}' is not an image, video or audio type.",
+            code="source_not_media",
+            field="content_type",
         )
     if not 0 < size_bytes <= UPLOAD_BYTES_MAX:
         raise BadRequest(

@@ -29,9 +29,7 @@ class GatewayError(Exception):
     status: ClassVar[int] = 500
     hint: ClassVar[str] = "Try again; if it happens again, report the request_id."
 
-    def __init__(
-        self, message: str, *, hint: str | None = None, code: str | None = None, **fields: Any
-    ) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, code: str | None = None, **fields: Any) -> None:
         super().__init__(message)
         self.message = message
         self.error_code = code or self.code

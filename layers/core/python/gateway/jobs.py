@@ -21,7 +21,13 @@ from gateway.errors import NotFound
 PENDING, PROCESSING, COMPLETED, FAILED = "pending", "processing", "completed", "failed"
 FINAL = frozenset({COMPLETED, FAILED})
 
-SUBMITTING, ACCEPTED, UNCERTAIN, FINISHED, COLLECTED = "submitting", "accepted", "uncertain", "finished", "collected"
+SUBMITTING, ACCEPTED, UNCERTAIN, FINISHED, COLLECTED = (
+    "submitting",
+    "accepted",
+    "uncertain",
+    "finished",
+    "collected",
+)
 REFUSED, ATTEMPT_FAILED, LOST = "refused", "failed", "lost"
 MAY_RUN = frozenset({SUBMITTING, ACCEPTED, UNCERTAIN})
 """While an attempt is in one of these, a provider may be working (and charging): nothing is sent again."""
@@ -123,7 +129,9 @@ def move(attempt: tables.Attempt, to: str, *, at: datetime | None = None, **fact
     noted = {ACCEPTED: "accepted_at", FINISHED: "finished_at"}.get(to) or ("ended_at" if to not in MAY_RUN else None)
     facts = {"status": to, **facts} | ({noted: stamp} if noted else {})
     actions = [getattr(tables.Attempt, name).set(value) for name, value in facts.items() if value is not None]
-    return attempt.change(actions, condition=tables.Attempt.status == attempt.status)
+    # An attempt turns from submitting to uncertain under the very step that waits for its answer.
+    present = (SUBMITTING, UNCERTAIN) if attempt.status in {SUBMITTING, UNCERTAIN} else (attempt.status,)
+    return attempt.change(actions, condition=tables.Attempt.status.is_in(*present))
 
 
 def retake(attempt: tables.Attempt, task_token: str) -> tables.Attempt:
@@ -142,7 +150,8 @@ def signal(attempt: tables.Attempt, reference: Mapping[str, str], now: datetime)
     if reference:
         # Only an answer that got lost leaves the reference open; ours is never overwritten.
         attempt.change(
-            [tables.Attempt.reference.set(dict(reference))], condition=tables.Attempt.reference.does_not_exist()
+            [tables.Attempt.reference.set(dict(reference))],
+            condition=tables.Attempt.reference.does_not_exist(),
         )
     return attempt
 
@@ -155,16 +164,12 @@ def callback_matches(attempt: tables.Attempt, token: str) -> bool:
 def note_progress(generation: tables.Generation, progress: int) -> None:
     """Show progress (0..100) while it runs."""
     if progress > int(generation.progress or 0):
-        generation.change(
-            [tables.Generation.progress.set(progress)], condition=~tables.Generation.status.is_in(*FINAL)
-        )
+        generation.change([tables.Generation.progress.set(progress)], condition=~tables.Generation.status.is_in(*FINAL))
 
 
 def note_outputs(generation: tables.Generation, outputs: list[dict[str, Any]]) -> None:
     """Write down the collected outputs; they are shown once the generation is completed."""
-    generation.change(
-        [tables.Generation.outputs.set(outputs)], condition=~tables.Generation.status.is_in(*FINAL)
-    )
+    generation.change([tables.Generation.outputs.set(outputs)], condition=~tables.Generation.status.is_in(*FINAL))
 
 
 def complete(tx: tables.Transaction, generation: tables.Generation, billed_micros: int, now: datetime) -> None:
@@ -179,9 +184,7 @@ def fail(tx: tables.Transaction, generation: tables.Generation, error: Mapping[s
 
 def postpone(generation: tables.Generation, due_at_seconds: float) -> None:
     """Have the reconciler look again at a time."""
-    generation.change(
-        [tables.Generation.due_at.set(int(due_at_seconds))], condition=tables.Generation.work.exists()
-    )
+    generation.change([tables.Generation.due_at.set(int(due_at_seconds))], condition=tables.Generation.work.exists())
 
 
 def note_restart(generation: tables.Generation, due_at_seconds: float) -> bool:
@@ -201,9 +204,7 @@ def note_announced(generation: tables.Generation) -> None:
     )
 
 
-def _finish(
-    tx: tables.Transaction, generation: tables.Generation, status: str, now: datetime, **facts: Any
-) -> None:
+def _finish(tx: tables.Transaction, generation: tables.Generation, status: str, now: datetime, **facts: Any) -> None:
     changes = {
         "status": status,
         "completed_at": ids.timestamp(now),

@@ -134,7 +134,13 @@ def settle(tx: tables.Transaction, held: tables.Hold, record: Mapping[str, Any],
     )
     tx.insert("record", item)
     entry = _entry(
-        held.project_id, int(held.shard), "settle", charge_micros, f"settle-{held.generation_id}", now, held.generation_id
+        held.project_id,
+        int(held.shard),
+        "settle",
+        charge_micros,
+        f"settle-{held.generation_id}",
+        now,
+        held.generation_id,
     )
     tx.insert("entry", entry)
 

@@ -24,7 +24,13 @@ KIND_OF_EXTENSION = {
 }
 """Seed 002 classifies source media by extension; the content is checked when the source is fetched."""
 
-_JSON_TYPES = {"text": "string", "integer": "integer", "number": "number", "boolean": "boolean", "media": "string"}
+_JSON_TYPES = {
+    "text": "string",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "boolean",
+    "media": "string",
+}
 
 
 @dataclass(frozen=True)
@@ -180,7 +186,9 @@ def _generation_type(limits: Limits, asked: Any) -> str:
         return limits.generation_types[0]
     if asked not in limits.generation_types:
         raise BadRequest(
-            f"This model does not do '{asked}'.", field="generation_type", allowed=list(limits.generation_types)
+            f"This model does not do '{asked}'.",
+            field="generation_type",
+            allowed=list(limits.generation_types),
         )
     return str(asked)
 
@@ -194,9 +202,7 @@ def _place(limits: Limits, generation_type: str, urls: Sequence[Any]) -> dict[st
             raise InvalidField("Every entry of source_media_urls must be a URL.", field="source_media_urls")
         kind = kind_of(url) or (limits.sources[0].kind if limits.sources else "image")
         if kind not in taken:
-            raise BadRequest(
-                f"This model takes no {kind} as source.", field="source_media_urls", allowed=sorted(taken)
-            )
+            raise BadRequest(f"This model takes no {kind} as source.", field="source_media_urls", allowed=sorted(taken))
         by_kind[kind].append(url)
     placed: dict[str, Any] = {}
     for source in limits.sources:

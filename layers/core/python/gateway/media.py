@@ -278,9 +278,7 @@ def _moving_pictures(container: Any) -> Any:
     """The first video stream that is not a cover picture, or None."""
     from av.stream import Disposition
 
-    return next(
-        (one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None
-    )
+    return next((one for one in container.streams.video if not one.disposition & Disposition.attached_pic), None)
 
 
 def _claimed_seconds(container: Any, main: Any) -> Fraction:
@@ -310,8 +308,7 @@ def _read_through(container: Any, streams: list[Any], open_ended: bool) -> dict[
             raise UnusableOutput("The file contains no frames.", "zero_duration")
     # What lies before zero is the encoder's priming and is not presented.
     return {
-        one.index: Fraction((spans[one.index][1] - max(spans[one.index][0] or 0, 0)) * one.time_base)
-        for one in streams
+        one.index: Fraction((spans[one.index][1] - max(spans[one.index][0] or 0, 0)) * one.time_base) for one in streams
     }
 
 

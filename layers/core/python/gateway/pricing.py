@@ -11,7 +11,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from gateway import conditions
-from gateway.money import BPS, exact, to_micros
+from gateway.money import BPS, exact, number, to_credits, to_micros
 
 UNITS = frozenset(
     {
@@ -160,7 +160,8 @@ class Quote:
         return replace(
             self,
             lines=tuple(
-                replace(line, quantity=min(line.quantity, cap)) if line.meter == "outputs" else line for line in self.lines
+                replace(line, quantity=min(line.quantity, cap)) if line.meter == "outputs" else line
+                for line in self.lines
             ),
         )
 
@@ -255,3 +256,8 @@ def _quantity(component: Component, metered: Decimal) -> Decimal:
         steps = (quantity / component.round_up_to).to_integral_value(rounding=ROUND_CEILING)
         quantity = steps * component.round_up_to
     return quantity
+
+
+def credits_of(amount_micros: int) -> int | float:
+    """Micros as a JSON number of credits, for people to read."""
+    return number(to_credits(amount_micros))

@@ -89,6 +89,4 @@ class _Nowhere:
 
 def _count(url: str, max_bytes: int, where: url_guard.Where, timeout_seconds: float) -> int:
     """The size of a source whose server does not tell it, by reading it through."""
-    return url_guard.download(
-        url, _Nowhere(), max_bytes=max_bytes, timeout_seconds=timeout_seconds, where=where
-    ).bytes
+    return url_guard.download(url, _Nowhere(), max_bytes=max_bytes, timeout_seconds=timeout_seconds, where=where).bytes

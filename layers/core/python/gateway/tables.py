@@ -77,11 +77,11 @@ class Item(Model):
             return False
         return True
 
-    def change(self, actions: list[Action], condition: Condition | None = None) -> bool:
+    def change(self, actions: Sequence[Action], condition: Condition | None = None) -> bool:
         """Update the item (which must exist) under a condition; False when the condition failed."""
         exists = type(self).pk.exists()
         try:
-            self.update(actions, condition=exists if condition is None else exists & condition)
+            self.update(list(actions), condition=exists if condition is None else exists & condition)
         except UpdateError as error:
             if error.cause_response_code != "ConditionalCheckFailedException":
                 raise
@@ -187,7 +187,7 @@ class ApiKey(Item):
         return cls.find_at(f"KEY#{key_id}", "KEY")
 
 
-class ByProject(GlobalSecondaryIndex[Any]):
+class ByProject(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
     """Generations of a project, newest last."""
 
     class Meta:
@@ -198,7 +198,7 @@ class ByProject(GlobalSecondaryIndex[Any]):
     listed_at = UnicodeAttribute(range_key=True)
 
 
-class OpenWork(GlobalSecondaryIndex[Any]):
+class OpenWork(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
     """What somebody must look at, at a time: sparse, because `work` is removed when nothing is left to do."""
 
     class Meta:
@@ -302,7 +302,7 @@ class Attempt(Item):
         return list(cls.query(key, cls.sk.startswith("ATTEMPT#"), consistent_read=True))
 
 
-class Listing(GlobalSecondaryIndex[Any]):
+class Listing(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
     """Entries, records and open holds of a project, oldest first; the partition carries the shard number."""
 
     class Meta:
@@ -458,9 +458,9 @@ class Transaction:
         arguments = item.get_save_kwargs_from_instance(condition=type(item).pk.does_not_exist())
         self._puts.append((label, arguments))
 
-    def update(self, label: str, item: Item, actions: list[Action], condition: Condition) -> None:
+    def update(self, label: str, item: Item, actions: Sequence[Action], condition: Condition) -> None:
         """Change an item that must fulfil the condition."""
-        arguments = item.get_update_kwargs_from_instance(actions=actions, condition=condition)
+        arguments = item.get_update_kwargs_from_instance(actions=list(actions), condition=condition)
         self._updates.append((label, arguments))
 
     def commit(self) -> None:
@@ -492,7 +492,11 @@ class Transaction:
 
 
 def _passing(error: TransactWriteError) -> bool:
-    return error.cause_response_code in {"TransactionInProgressException", "ProvisionedThroughputExceededException", "ThrottlingException"}
+    return error.cause_response_code in {
+        "TransactionInProgressException",
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+    }
 
 
 @contextmanager

@@ -117,9 +117,11 @@ def current() -> Snapshot:
         return _Cache.snapshot
     head = tables.CatalogHead.find()
     if head is None:
-        raise Unavailable("No catalog has been published yet.", hint="Deploy again, or run `museway admin catalog publish`.")
+        raise Unavailable(
+            "No catalog has been published yet.", hint="Deploy again, or run `museway admin catalog publish`."
+        )
     if _Cache.snapshot is None or _Cache.snapshot.version != head.version:
-        _Cache.snapshot = load(head.version, tables.CatalogChunk.all_of(head.version, head.chunk_count))
+        _Cache.snapshot = load(head.version, tables.CatalogChunk.all_of(head.version, int(head.chunk_count)))
     _Cache.checked_at_seconds = time.monotonic()
     return _Cache.snapshot
 

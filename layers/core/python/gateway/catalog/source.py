@@ -161,6 +161,10 @@ class OfferSource(Strict):
     cost_basis: str
     source: str
 
+    def conditions(self) -> list[dict[str, Any]]:
+        """Every condition that this offer asks of the inputs."""
+        return [item.when for item in self.endpoints] + [case.when for case in self.request.cases]
+
     @model_validator(mode="after")
     def _always_an_endpoint(self) -> "OfferSource":
         if self.endpoints[-1].when:
@@ -192,8 +196,8 @@ class ModelSource(Strict):
             if name not in self.inputs:
                 raise ValueError(f"'{name}' is used but is not one of the inputs")
         for offer in self.offers:
-            for case in (*offer.endpoints, *offer.request.cases):
-                conditions.check_syntax(case.when)
+            for when in offer.conditions():
+                conditions.check_syntax(when)
         for book in self.price_books:
             for row in book.rows:
                 conditions.check_syntax(row.when)
@@ -209,7 +213,7 @@ class ModelSource(Strict):
         yield from filter(None, (meter.length_of for meter in self.meters.values()))
         yield from (name for book in self.price_books for row in book.rows for name in row.when)
         for offer in self.offers:
-            yield from (name for case in (*offer.endpoints, *offer.request.cases) for name in case.when)
+            yield from itertools.chain.from_iterable(offer.conditions())
             yield from (*offer.request.rename, *offer.request.text, *offer.request.drop)
 
 
@@ -262,7 +266,9 @@ def uncovered_inputs(model: ModelSource) -> list[str]:
 def _telling_inputs(model: ModelSource, book: PriceBookSource) -> Iterator[dict[str, Any]]:
     """Every combination of the values that could make a difference to the table's conditions."""
     names = sorted({name for row in book.rows for name in row.when})
-    choices = [_telling_values(model.inputs[name], [row.when[name] for row in book.rows if name in row.when]) for name in names]
+    choices = [
+        _telling_values(model.inputs[name], [row.when[name] for row in book.rows if name in row.when]) for name in names
+    ]
     for values in itertools.product(*choices):
         yield dict(zip(names, values, strict=True))
 
@@ -278,7 +284,7 @@ def _telling_values(item: InputSource, expectations: list[Any]) -> list[Any]:
         return [["https://example.com/media"] * count for count in range((item.max_items or 1) + 1)]
     if item.type in {"integer", "number"}:
         bounds = [bound for expected in expectations if isinstance(expected, Mapping) for bound in expected.values()]
-        edges = {step + bound for bound in bounds if isinstance(bound, int) for step in (-1, 0, 1)}
+        edges: set[int | float] = {step + bound for bound in bounds if isinstance(bound, int) for step in (-1, 0, 1)}
         edges |= {edge for edge in (item.minimum, item.maximum) if edge is not None}
         low, high = item.minimum, item.maximum
         return sorted(e for e in edges if (low is None or e >= low) and (high is None or e <= high))

@@ -298,9 +298,7 @@ class _SigningKeys:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         try:
-            answer = transport.request(
-                "GET", settings().fal_jwks_url, timeout_seconds=5.0, max_bytes=1024 * 1024
-            )
+            answer = transport.request("GET", settings().fal_jwks_url, timeout_seconds=5.0, max_bytes=1024 * 1024)
         except transport.WireError:
             return
         found = _object(answer).get("keys") if answer.status == 200 else None

@@ -61,9 +61,7 @@ class OpenAI:
 
     def poll(self, reference: Mapping[str, str]) -> PollOutcome:  # noqa: ARG002
         """There is nothing to ask: a call whose answer was lost cannot be found again, nor tried elsewhere."""
-        return Failed(
-            "provider_lost", "OpenAI's answer did not arrive and cannot be asked for.", retryable=False
-        )
+        return Failed("provider_lost", "OpenAI's answer did not arrive and cannot be asked for.", retryable=False)
 
     def cancel(self, reference: Mapping[str, str]) -> bool:  # noqa: ARG002
         """OpenAI cannot cancel these calls."""

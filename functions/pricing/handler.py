@@ -1,0 +1,41 @@
+"""GET /v1/models, GET /v1/pricing and POST /v1/estimate: what there is, and what it would cost."""
+
+from aws_lambda_powertools.event_handler import Response
+
+from gateway import api, submission, views
+from gateway.api.requests import Estimate
+from gateway.errors import BadRequest, InvalidField, NotFound, Unauthorized, UnknownModel
+
+app = api.resolver()
+handler = api.serve(app)
+
+
+@app.get("/v1/models", summary="List models", tags=["catalog"])
+def list_models() -> Response[str]:
+    """Every model with its inputs, limits and prices. Filters: kind, capability, mode, family, q."""
+    return api.answer(views.models(api.query(app)))
+
+
+@app.get("/v1/models/<model_id>", summary="One model", tags=["catalog"], responses=api.errors(NotFound))
+def get_model(model_id: str) -> Response[str]:
+    """One model; ids contain slashes as they are."""
+    return api.answer(views.model(model_id))
+
+
+@app.get("/v1/pricing", summary="Every price", tags=["catalog"])
+def get_pricing() -> Response[str]:
+    """Every model's rate table, in US dollars and credits."""
+    return api.answer(views.prices())
+
+
+@app.post(
+    "/v1/estimate",
+    summary="Price a request without running it",
+    tags=["generate"],
+    responses=api.errors(UnknownModel, BadRequest, Unauthorized, InvalidField),
+)
+def estimate(request: Estimate) -> Response[str]:
+    """What a request would cost and how long it would take. Starts nothing, holds nothing, fetches nothing."""
+    principal = api.principal(app, "read")
+    priced = submission.estimate(request.order(), submission.terms_of(principal.project_id))
+    return api.answer(views.estimate_view(priced.model, priced.quote, priced.normalized.warnings))

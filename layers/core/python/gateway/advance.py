@@ -1,0 +1,227 @@
+"""One step of a generation's execution: submit, poll, collect. Every step is re-entrant.
+
+A step reads its state, does one thing and writes it down; the state machine carries ids only. What is
+paid for is sent once: the attempt is written before the POST, and an attempt that may be running is looked
+at or waited out, never repeated.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from gateway import aws, drive, ids, jobs, outputs, providers, tables, telemetry
+from gateway.config import settings
+from gateway.provider import (
+    Accepted,
+    Failed,
+    Finished,
+    MediaBytes,
+    Refused,
+    Running,
+    Submission,
+    SubmitOutcome,
+)
+
+POLL, COLLECT, SETTLE, SUBMIT, FAIL, DONE = "poll", "collect", "settle", "submit", "fail", "done"
+
+POLL_SECONDS_MIN, POLL_SECONDS_MAX = 0.5, 2.0
+
+
+class NotReady(Exception):
+    """The provider is still working; the state machine asks again. The class name is the error's name."""
+
+
+def submit(generation_id: str, task_token: str) -> None:
+    """Submit the generation's next attempt, once, and wake the execution unless a callback will."""
+    generation = jobs.find(generation_id)
+    if jobs.is_final(generation):
+        wake(task_token, DONE)
+        return
+    attempt = jobs.current_attempt(generation)
+    if attempt is not None and attempt.status not in {jobs.REFUSED, jobs.ATTEMPT_FAILED}:
+        _resume(generation, jobs.retake(attempt, task_token), task_token)
+        return
+    offer = next_offer(generation)
+    begun = jobs.begin_attempt(generation, offer, task_token, ids.now()) if offer else None
+    if offer is None or begun is None:
+        wake(task_token, FAIL if offer is None else POLL)
+        return
+    attempt, callback_token = begun
+    telemetry.bind(attempt_id=jobs.attempt_id(attempt), provider=attempt.provider)
+    outcome = providers.provider(attempt.provider).submit(
+        Submission(
+            attempt_id=jobs.attempt_id(attempt),
+            endpoint=offer["endpoint"],
+            body=offer["body"],
+            webhook_url=_callback_url(attempt, callback_token) if offer["webhook"] else None,
+            timeout_seconds=settings().provider_timeout_seconds,
+        )
+    )
+    telemetry.logger.info("attempt submitted", extra={"outcome": type(outcome).__name__})
+    following = _note_submitted(attempt, outcome)
+    awaits_callback = offer["webhook"] and following == POLL
+    if not awaits_callback:
+        wake(task_token, following)
+
+
+def poll(generation_id: str) -> str:
+    """Ask the provider until it is done or the window closes; answers the next step.
+
+    Raises NotReady while the provider works. After the deadline the attempt is lost: cancelled where that can
+    be, and never repeated.
+    """
+    generation = jobs.find(generation_id)
+    if jobs.is_final(generation):
+        return DONE
+    window_ends_at = time.monotonic() + settings().poll_window_seconds
+    pause_seconds = POLL_SECONDS_MIN
+    while True:
+        attempt = jobs.current_attempt(generation)
+        if attempt is None:
+            return FAIL
+        if attempt.status not in jobs.MAY_RUN:
+            return _following(attempt)
+        telemetry.bind(attempt_id=jobs.attempt_id(attempt), provider=attempt.provider)
+        following = _ask(generation, attempt)
+        if following:
+            return following
+        if ids.now().timestamp() >= int(generation.deadline_at):
+            return give_up(attempt)
+        if time.monotonic() + pause_seconds > window_ends_at or not _can_learn(generation, attempt):
+            raise NotReady(f"attempt {int(attempt.attempt_no)} is {attempt.status}")
+        time.sleep(pause_seconds)
+        pause_seconds = min(pause_seconds * 1.5, POLL_SECONDS_MAX)
+
+
+def collect(generation_id: str) -> str:
+    """Bring the finished attempt's outputs home; answers the next step.
+
+    Raises NotReady when the provider did not answer; what it delivered unusably fails the attempt.
+    """
+    generation = jobs.find(generation_id)
+    if jobs.is_final(generation):
+        return DONE
+    attempt = jobs.current_attempt(generation)
+    if attempt is None or attempt.status != jobs.FINISHED:
+        return FAIL if attempt is None else _following(attempt)
+    telemetry.bind(attempt_id=jobs.attempt_id(attempt), provider=attempt.provider)
+    try:
+        collected = outputs.collect(generation, attempt, lambda: _finished(attempt))
+    except outputs.Undelivered as error:
+        return _end(attempt, jobs.ATTEMPT_FAILED, error.code, error.message, retryable=True)
+    jobs.note_outputs(generation, collected)
+    jobs.move(attempt, jobs.COLLECTED)
+    return SETTLE
+
+
+def give_up(attempt: tables.Attempt) -> str:
+    """Stop waiting for an attempt after its deadline: ask the provider to stop, and call it lost."""
+    if attempt.reference:
+        providers.provider(attempt.provider).cancel(attempt.reference)
+    return _end(attempt, jobs.LOST, "provider_lost", "The provider gave no result in time.", retryable=False)
+
+
+def next_offer(generation: tables.Generation) -> Mapping[str, Any] | None:
+    """The offer to try next, or None. An offer is tried once; fallback goes down the frozen, ranked list."""
+    number = int(generation.attempt_no)
+    return generation.offers[number] if number < len(generation.offers) else None
+
+
+def wake(task_token: str, following: str) -> None:
+    """End the execution's waiting with the next step. One that no longer waits has been woken before."""
+    states = aws.client("stepfunctions")
+    try:
+        states.send_task_success(taskToken=task_token, output=f'{{"next": "{following}"}}')
+    except (
+        states.exceptions.TaskTimedOut,
+        states.exceptions.TaskDoesNotExist,
+        states.exceptions.InvalidToken,
+    ):
+        telemetry.logger.info("the execution had moved on", extra={"next": following})
+
+
+def _resume(generation: tables.Generation, attempt: tables.Attempt, task_token: str) -> None:
+    """Go on with an attempt that an earlier run of this step began."""
+    awaits_callback = (
+        attempt.status in jobs.MAY_RUN and not attempt.signalled_at and jobs.offer_of(generation, attempt)["webhook"]
+    )
+    if not awaits_callback:
+        wake(task_token, _following(attempt))
+
+
+def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
+    match outcome:
+        case Accepted(reference):
+            jobs.move(attempt, jobs.ACCEPTED, reference=dict(reference))
+            return POLL
+        case Finished(media, metrics):
+            staged = [
+                {"key": drive.stage(jobs.attempt_id(attempt), number, item.data, item.media_type)}
+                for number, item in enumerate(media)
+                if isinstance(item, MediaBytes)
+            ]
+            if not staged:
+                return _end(
+                    attempt,
+                    jobs.ATTEMPT_FAILED,
+                    "empty_output",
+                    "The provider delivered nothing.",
+                    retryable=True,
+                )
+            jobs.move(attempt, jobs.FINISHED, staged=staged, metrics=dict(metrics))
+            return COLLECT
+        case Refused(code, message, retryable):
+            return _end(attempt, jobs.REFUSED, code, message, retryable=retryable)
+        case _:
+            jobs.move(attempt, jobs.UNCERTAIN)
+            return POLL
+
+
+def _ask(generation: tables.Generation, attempt: tables.Attempt) -> str | None:
+    """Ask the provider once and write down what it said; None when there is nothing new."""
+    if not attempt.reference:
+        return None
+    outcome = providers.provider(attempt.provider).poll(attempt.reference)
+    match outcome:
+        case Finished():
+            if not outputs.delivered(outcome, generation.output_url_path):
+                message = "The provider finished without an output."
+                return _end(attempt, jobs.ATTEMPT_FAILED, "empty_output", message, retryable=True)
+            jobs.move(attempt, jobs.FINISHED, metrics=dict(outcome.metrics))
+            return COLLECT
+        case Failed(code, message, retryable):
+            return _end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)
+        case Running(progress) if progress is not None:
+            jobs.note_progress(generation, progress)
+    return None
+
+
+def _finished(attempt: tables.Attempt) -> Finished:
+    """The provider's result again, with fresh URLs. Raises NotReady when it cannot be had just now."""
+    outcome = providers.provider(attempt.provider).poll(attempt.reference or {})
+    if isinstance(outcome, Finished):
+        return outcome
+    if isinstance(outcome, Failed):
+        raise outputs.Undelivered(outcome.code, outcome.message)
+    raise NotReady("the provider's result cannot be read just now")
+
+
+def _end(attempt: tables.Attempt, status: str, code: str, message: str, *, retryable: bool) -> str:
+    jobs.move(attempt, status, error={"code": code, "message": message[:500], "retryable": retryable})
+    telemetry.logger.warning("attempt ended", extra={"status": status, "code": code})
+    return FAIL
+
+
+def _following(attempt: tables.Attempt) -> str:
+    if attempt.status in jobs.MAY_RUN:
+        return POLL
+    return {jobs.FINISHED: COLLECT, jobs.COLLECTED: SETTLE}.get(attempt.status, FAIL)
+
+
+def _can_learn(generation: tables.Generation, attempt: tables.Attempt) -> bool:
+    """Whether waiting here may bring news: a reference to ask about, or a callback that may name one."""
+    return bool(attempt.reference) or bool(jobs.offer_of(generation, attempt)["webhook"])
+
+
+def _callback_url(attempt: tables.Attempt, token: str) -> str:
+    return f"{settings().public_url}/v1/callbacks/{attempt.provider}/{attempt.generation_id}/{token}"

@@ -1,0 +1,104 @@
+"""The bodies that the API takes. What a model itself accepts is not here but in the catalog."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.submission import Order
+
+Micros = Annotated[int, Field(ge=0, description="Millionths of a US dollar")]
+ModelId = Annotated[str, Field(min_length=1, max_length=200, examples=["nano-banana", "kuaishou/kling-v3-i2v"])]
+SessionId = Annotated[str | None, Field(max_length=200, description="Groups calls in the cost view")]
+Metadata = Annotated[dict[str, str] | None, Field(max_length=16, description="Yours; kept and shown, never read")]
+
+
+class GenerateMedia(BaseModel):
+    """A typed request. Parameters of the model itself (`GET /v1/models/{id}`) stand beside these fields."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: ModelId
+    prompt: str | None = None
+    generation_type: str | None = None
+    negative_prompt: str | None = None
+    source_media_urls: str | list[str] | None = None
+    aspect_ratio: str | None = None
+    duration: Annotated[str | int | float | None, Field(description='Seconds: 5, "5" or "5s"')] = None
+    quality: str | None = None
+    resolution: str | None = None
+    sound: bool | None = None
+    seed: int | None = None
+    max_price_micros: Micros | None = None
+    session_id: SessionId = None
+    metadata: Metadata = None
+
+    def order(self) -> Order:
+        """The order that this request makes."""
+        control = {"model", "max_price_micros", "session_id", "metadata"}
+        given = self.model_dump(exclude=control, exclude_none=True)
+        return Order(
+            model=self.model,
+            native=False,
+            inputs=given,
+            session_id=self.session_id,
+            metadata=self.metadata,
+            max_price_micros=self.max_price_micros,
+        )
+
+
+class MediaGenerate(BaseModel):
+    """A native request: `inputs` go to the model as they are."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: ModelId
+    inputs: dict[str, Any] = {}
+    kind: Literal["auto", "image", "video", "audio"] = "auto"
+    output_path: Annotated[str | None, Field(max_length=512, examples=["renders/spin.mp4"])] = None
+    output_url_path: Annotated[str | None, Field(max_length=200, examples=["outputs[0].asset.url"])] = None
+    max_price_micros: Micros | None = None
+    session_id: SessionId = None
+    metadata: Metadata = None
+
+    def order(self) -> Order:
+        """The order that this request makes."""
+        return Order(native=True, **self.model_dump())
+
+
+class Estimate(GenerateMedia):
+    """Either kind of request: with `inputs` it is native, without it is typed."""
+
+    inputs: dict[str, Any] | None = None
+
+    def order(self) -> Order:
+        """The order that would be made."""
+        if self.inputs is not None:
+            return Order(model=self.model, native=True, inputs=self.inputs)
+        return super().order()
+
+
+class UploadFile(BaseModel):
+    """One file that is going to be uploaded."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filename: Annotated[str, Field(min_length=1, max_length=255)]
+    content_type: Annotated[str, Field(examples=["image/png"])]
+    bytes: int
+
+
+class UploadMedia(BaseModel):
+    """Files that are going to be uploaded."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    files: Annotated[list[UploadFile], Field(min_length=1, max_length=20)]
+
+
+class DriveSign(BaseModel):
+    """A file of the drive to be shared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    drive_path: Annotated[str, Field(min_length=1, max_length=512)]
+    ttl_seconds: int = 3600

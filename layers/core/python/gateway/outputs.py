@@ -1,0 +1,168 @@
+"""Bringing a finished attempt's outputs home: copy, hash, look inside, thumbnail, into the project's drive.
+
+An output counts only when its bytes are here and are media. What a provider calls done but cannot be
+opened is not delivered, and not billed.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+import jmespath
+
+from gateway import drive, media, tables, telemetry, url_guard
+from gateway.errors import SourceRefused
+from gateway.provider import Finished, MediaUrl
+
+EXTENSIONS = {
+    "image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif", "image/avif": ".avif",
+    "image/bmp": ".bmp", "image/tiff": ".tiff", "video/mp4": ".mp4", "video/quicktime": ".mov", "video/webm": ".webm",
+    "video/x-matroska": ".mkv", "video/x-msvideo": ".avi", "audio/mpeg": ".mp3", "audio/mp4": ".m4a",
+    "audio/wav": ".wav", "audio/flac": ".flac", "audio/ogg": ".ogg", "audio/aac": ".aac", "audio/aiff": ".aiff",
+    "audio/webm": ".weba",
+}  # fmt: skip
+BYTES_MAX = 1_000_000_000
+DOWNLOAD_SECONDS = 240
+EXPIRED_STATUSES = frozenset({401, 403, 404, 410})
+
+
+class Undelivered(Exception):
+    """Nothing usable came: a typed reason for the generation."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def delivered(finished: Finished, output_url_path: str | None) -> list[MediaUrl]:
+    """The outputs that a provider's answer names; `output_url_path` (JMESPath) points at them when given."""
+    if output_url_path is None:
+        return [item for item in finished.outputs if isinstance(item, MediaUrl)]
+    try:
+        found = jmespath.search(output_url_path, finished.raw)
+    except jmespath.exceptions.JMESPathError:
+        found = None
+    urls = found if isinstance(found, list) else [found]
+    return [MediaUrl(url) for url in urls if isinstance(url, str)]
+
+
+def collect(
+    generation: tables.Generation, attempt: tables.Attempt, ask_again: Callable[[], Finished]
+) -> list[dict[str, Any]]:
+    """Copy an attempt's outputs into the drive and describe them. Running it again overwrites the same files.
+
+    `ask_again` reads the provider's result, with fresh URLs. Raises Undelivered when no output is usable.
+    Other failures (a broken connection) pass through: trying again may help.
+    """
+    with TemporaryDirectory() as folder:
+        if attempt.staged:
+            fetchers = [_from_staging(item["key"]) for item in attempt.staged]
+        else:
+            count = len(delivered(ask_again(), generation.output_url_path))
+            fetchers = [_from_provider(number, ask_again, generation.output_url_path) for number in range(count)]
+        collected: list[dict[str, Any]] = []
+        refused: list[Undelivered] = []
+        for number, fetch in enumerate(fetchers):
+            try:
+                path, facts = _usable(fetch, Path(folder) / str(number), cast("media.Kind", generation.kind))
+            except Undelivered as error:
+                refused.append(error)
+                telemetry.logger.warning("output unusable", extra={"number": number, "code": error.code})
+                continue
+            collected.append(_keep(generation, len(collected), path, facts))
+            path.unlink()
+    if not collected:
+        raise (refused[0] if refused else Undelivered("empty_output", "The provider finished without an output."))
+    return collected
+
+
+def shown(project_id: str, output: Mapping[str, Any]) -> dict[str, Any]:
+    """An output as callers see it: its facts, with signed URLs made now."""
+    paths = {"url": "drive_path", "thumbnail_url": "thumbnail_path", "optimized_url": "optimized_path"}
+    urls = {name: output.get(key) and drive.signed_url(project_id, output[key]) for name, key in paths.items()}
+    facts = {name: value for name, value in output.items() if name not in {"thumbnail_path", "optimized_path"}}
+    return urls | facts
+
+
+def _from_staging(key: str) -> Callable[[Path], None]:
+    def fetch(path: Path) -> None:
+        with path.open("wb") as file:
+            drive.fetch_staged(key, file)
+
+    return fetch
+
+
+def _from_provider(
+    number: int, ask_again: Callable[[], Finished], output_url_path: str | None
+) -> Callable[[Path], None]:
+    def fetch(path: Path) -> None:
+        urls = delivered(ask_again(), output_url_path)
+        if number >= len(urls):
+            raise Undelivered("expired_output", "The provider no longer names this output.")
+        with path.open("wb") as file:
+            url_guard.download(urls[number].url, file, max_bytes=BYTES_MAX, timeout_seconds=DOWNLOAD_SECONDS)
+
+    return fetch
+
+
+def _usable(fetch: Callable[[Path], None], path: Path, kind: media.Kind) -> tuple[Path, media.Facts]:
+    """Fetch and look inside; a second fetch when the first was broken or its URL had expired."""
+    for last in (False, True):
+        try:
+            fetch(path)
+            facts = media.inspect(path, expected_kind=kind)
+        except media.UnusableOutput as error:
+            if last:
+                raise Undelivered("provider_error", f"The provider's output cannot be used. {error}") from error
+        except SourceRefused as error:
+            if error.error_code == "source_too_large":
+                raise Undelivered("provider_error", "The provider's output is too large.") from error
+            expired = error.fields.get("upstream_status") in EXPIRED_STATUSES
+            if last and expired:
+                raise Undelivered("expired_output", "The output could no longer be fetched.") from error
+            if last:
+                raise
+        else:
+            return path, facts
+    raise AssertionError("unreachable")
+
+
+def _keep(generation: tables.Generation, number: int, path: Path, facts: media.Facts) -> dict[str, Any]:
+    project_id = generation.project_id
+    drive_path = _drive_path(generation, number, facts)
+    with path.open("rb") as file:
+        drive.put_file(project_id, drive_path, file, facts.media_type)
+    thumbnail_path = optimized_path = None
+    if thumbnail := media.thumbnail(path, facts):
+        thumbnail_path = f"{drive_path}.thumbnail.jpg"
+        drive.put_file(project_id, thumbnail_path, thumbnail, "image/jpeg")
+    if optimized := media.optimized(path, facts):
+        optimized_path = f"{drive_path}.optimized.webp"
+        drive.put_file(project_id, optimized_path, *optimized)
+    return {
+        "drive_path": drive_path,
+        "thumbnail_path": thumbnail_path,
+        "optimized_path": optimized_path,
+        "media_type": facts.media_type,
+        "width": facts.width,
+        "height": facts.height,
+        "duration_seconds": facts.duration_seconds,
+        "has_audio": facts.has_audio,
+        "bytes": facts.bytes,
+        "sha256": facts.sha256,
+    }
+
+
+def _drive_path(generation: tables.Generation, number: int, facts: media.Facts) -> str:
+    """Where an output goes: the asked path (numbered from the second on), else one of the generation's own.
+
+    The extension follows the content: seed 001 warns that models answer other formats than one expects.
+    """
+    extension = EXTENSIONS[facts.media_type]
+    if not generation.output_path:
+        return f"media/{generation.generation_id}-{number}{extension}"
+    asked = Path(generation.output_path)
+    suffix = asked.suffix or extension
+    return str(asked.with_name(f"{asked.stem}{f'-{number}' if number else ''}{suffix}"))

@@ -1,0 +1,254 @@
+"""Submitting: find the model, hold the inputs to its limits, price them, and write it all in one transaction.
+
+Nothing is started here. The inserted generation is itself the order: the jobs table's stream starts its
+execution, and the reconciler starts what the stream missed.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gateway import catalog, drive, ids, jobs, ledger, limits, pricing, sources, tables, telemetry, templates
+from gateway.auth import Principal
+from gateway.config import settings
+from gateway.errors import (
+    BadRequest,
+    IdempotencyKeyReused,
+    InsufficientCredits,
+    NotFound,
+    PayloadTooLarge,
+    PriceAboveMaximum,
+)
+
+JOB_BYTES_MAX = 300_000
+"""The frozen requests and quote must fit one DynamoDB item (400 KB) with room to spare."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request for one generation, typed (`native` False, seed 002) or native (seed 001)."""
+
+    model: str
+    native: bool
+    inputs: Mapping[str, Any]
+    session_id: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    max_price_micros: int | None = None
+    output_path: str | None = None
+    output_url_path: str | None = None
+    kind: str = "auto"
+
+    def fingerprint(self) -> dict[str, str]:
+        """A short digest per field, so that a reused key can name what differs without keeping values."""
+        fields = {
+            "model": self.model,
+            "native": self.native,
+            "session_id": self.session_id,
+            "metadata": self.metadata,
+            "max_price_micros": self.max_price_micros,
+            "output_path": self.output_path,
+            "output_url_path": self.output_url_path,
+            "kind": self.kind,
+            **{f"inputs.{name}": value for name, value in self.inputs.items()},
+        }
+        return {name: _digest(value) for name, value in fields.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Priced:
+    """An order whose inputs are within limits, with its price."""
+
+    model: catalog.Model
+    normalized: limits.Normalized
+    quote: pricing.Quote
+    catalog_version: str = field(default="")
+
+
+def terms_of(project_id: str) -> pricing.Terms:
+    """The terms of a project's plan. Raises NotFound."""
+    project = tables.Project.find(project_id)
+    if project is None:
+        raise NotFound("This key's project no longer exists.")
+    return pricing.Terms(int(project.margin_bps), int(project.platform_fee_bps))
+
+
+def estimate(order: Order, terms: pricing.Terms) -> Priced:
+    """Check an order and price it. Nothing is read but the catalog, nothing is fetched, nothing is held."""
+    snapshot = catalog.current()
+    model = snapshot.model(order.model)
+    if order.native:
+        normalized = limits.from_native(model.limits, order.inputs, model.inputs_priced)
+    else:
+        normalized = limits.from_typed(model.limits, order.inputs)
+    _check_kind(order.kind, model)
+    quote = model.quote(normalized.inputs, ids.now(), terms)
+    return Priced(model, normalized, quote, snapshot.version)
+
+
+def submit(
+    principal: Principal, order: Order, idempotency_key: str | None, request_id: str
+) -> tuple[tables.Generation, bool]:
+    """Accept an order: hold its price and insert its generation. Answers it and whether it is a replay.
+
+    Raises a GatewayError of the catalog, the limits, the sources or the balance; then nothing has changed.
+    With an idempotency key, the generation's id is derived from project and key, so the item is the record
+    of the key: the same order finds it again, another order raises IdempotencyKeyReused.
+    """
+    if idempotency_key is None:
+        generation_id = ids.fresh("gen")
+    else:
+        generation_id = ids.derived("gen", principal.project_id, idempotency_key)
+        if existing := tables.Generation.find(generation_id):
+            return _replay(existing, order), True
+    priced = estimate(order, terms_of(principal.project_id))
+    amount_micros = priced.quote.maximum_micros
+    if order.max_price_micros is not None and amount_micros > order.max_price_micros:
+        raise PriceAboveMaximum(
+            "This call may cost more than your max_price_micros.",
+            field="max_price_micros",
+            maximum_micros=amount_micros,
+        )
+    _check_sources(priced.normalized)
+    now = ids.now()
+    generation = _generation(generation_id, principal, order, priced, request_id, now)
+    try:
+        with tables.transaction() as tx:
+            ledger.hold(tx, principal.project_id, generation_id, amount_micros, now)
+            tx.insert("generation", generation)
+    except tables.ConditionFailed as failed:
+        # A concurrent submit under the same key, or our own write whose answer was lost.
+        if "generation" in failed.labels and (existing := tables.Generation.find(generation_id)):
+            return _replay(existing, order), True
+        raise _insufficient(principal.project_id, amount_micros) from failed
+    telemetry.bind(generation_id=generation_id)
+    telemetry.logger.info("generation submitted", extra={"model": order.model, "held_micros": amount_micros})
+    telemetry.count("GenerationsSubmitted", model=order.model)
+    telemetry.micros("HeldMicros", amount_micros, model=order.model)
+    return generation, False
+
+
+def accepted(generation: tables.Generation, status_url: str) -> dict[str, Any]:
+    """The 202 answer: only of what never changes, so that a replay reads the same."""
+    amount_micros = int(generation.held_micros)
+    return {
+        "generation_id": generation.generation_id,
+        "status": jobs.PENDING,
+        "model": generation.model,
+        "estimated_time_seconds": int(generation.estimated_time_seconds),
+        "estimated_cost_credits": pricing.credits_of(amount_micros),
+        "estimated_cost_micros": amount_micros,
+        "status_url": status_url,
+        "warnings": generation.warnings or [],
+    }
+
+
+def _check_kind(kind: str, model: catalog.Model) -> None:
+    if kind not in {"auto", model.kind}:
+        raise BadRequest(f"This model makes {model.kind}, not {kind}.", field="kind", allowed=["auto", model.kind])
+
+
+def _check_sources(normalized: limits.Normalized) -> None:
+    """Fetch the first bytes of every source through the guard, and hold its content to the kind expected."""
+    by_field: dict[str, list[tuple[str, str]]] = {}
+    for name, url, kind in normalized.media:
+        by_field.setdefault(name, []).append((url, kind))
+    for name, expected in by_field.items():
+        found = sources.probe_sources([url for url, _ in expected], name)
+        for source, (_, kind) in zip(found, expected, strict=True):
+            if source.kind != kind:
+                raise BadRequest(
+                    f"'{name}' must be {kind}; a given URL holds {source.kind}.",
+                    code="source_not_media",
+                    field=name,
+                )
+
+
+def _generation(
+    generation_id: str, principal: Principal, order: Order, priced: Priced, request_id: str, now: datetime
+) -> tables.Generation:
+    offers = [_frozen_offer(offer, priced.normalized.inputs) for offer in priced.model.offers]
+    frozen_quote = priced.quote.to_dict()
+    size_bytes = len(json.dumps([offers, frozen_quote, dict(order.metadata or {})]).encode())
+    if size_bytes > JOB_BYTES_MAX:
+        raise PayloadTooLarge(f"The inputs come to {size_bytes} bytes; {JOB_BYTES_MAX} are possible.")
+    stamp = ids.timestamp(now)
+    first = offers[0]
+    return tables.Generation(
+        f"GENERATION#{generation_id}",
+        "GENERATION",
+        generation_id=generation_id,
+        project_id=principal.project_id,
+        key_id=principal.key_id,
+        session_id=order.session_id,
+        request_id=request_id,
+        model=priced.model.model_id,
+        kind=priced.model.kind,
+        status=jobs.PENDING,
+        fingerprint=order.fingerprint(),
+        metadata=order.metadata,
+        warnings=list(priced.normalized.warnings) or None,
+        output_path=order.output_path and drive.checked_path(order.output_path, "output_path"),
+        output_url_path=order.output_url_path,
+        offers=offers,
+        quote=frozen_quote,
+        shard=ledger.SHARD,
+        held_micros=priced.quote.maximum_micros,
+        estimated_time_seconds=priced.model.estimated_time_seconds,
+        await_seconds=_await_seconds(first),
+        deadline_at=int(now.timestamp()) + min(first["deadline_seconds"], settings().deadline_seconds_max),
+        created_at=stamp,
+        listed_at=f"{stamp}#{generation_id}",
+        work=jobs.work_bucket(generation_id),
+        due_at=int(now.timestamp()) + jobs.START_GRACE_SECONDS,
+    )
+
+
+def _frozen_offer(offer: catalog.Offer, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """An offer with its request rendered: what happens later needs neither the catalog nor the inputs."""
+    return {
+        "offer_id": offer.offer_id,
+        "provider": offer.provider,
+        "endpoint": offer.endpoint(inputs),
+        "body": templates.render(offer.request, inputs),
+        "webhook": offer.webhook,
+        "typical_seconds": offer.typical_seconds,
+        "deadline_seconds": offer.deadline_seconds,
+        "cost_basis": offer.cost_basis,
+    }
+
+
+def _await_seconds(offer: Mapping[str, Any]) -> int:
+    """How long the first state waits for a callback: most of the typical time, so that one poll then finds
+    a job whose webhook was lost. A synchronous provider answers within the submission itself."""
+    if not offer["webhook"]:
+        return int(settings().provider_timeout_seconds) + 60
+    return min(max(round(int(offer["typical_seconds"]) * 0.8), 5), settings().await_seconds_max)
+
+
+def _replay(existing: tables.Generation, order: Order) -> tables.Generation:
+    before, now = existing.fingerprint, order.fingerprint()
+    differing = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+    if differing:
+        raise IdempotencyKeyReused(
+            "This Idempotency-Key was used for another request.",
+            fields=[name.removeprefix("inputs.") for name in differing],
+        )
+    return existing
+
+
+def _insufficient(project_id: str, needed_micros: int) -> InsufficientCredits:
+    available_micros = ledger.totals(project_id).available_micros
+    return InsufficientCredits(
+        "The balance does not cover this call.",
+        needed_micros=needed_micros,
+        available_micros=available_micros,
+        needed_credits=pricing.credits_of(needed_micros),
+        available_credits=pricing.credits_of(available_micros),
+    )
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
