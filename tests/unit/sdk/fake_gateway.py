@@ -163,9 +163,7 @@ class FakeGateway:
             drive_path = f"uploads/{wanted['filename']}"
             url = f"{FILES_URL}/{drive_path}"
             headers = {"content-type": wanted["content_type"], "x-amz-meta-project": "p"}
-            files.append(
-                {"upload_url": f"{url}?put=1", "headers": headers, "url": url, "drive_path": drive_path}
-            )
+            files.append({"upload_url": f"{url}?put=1", "headers": headers, "url": url, "drive_path": drive_path})
         return {"files": files}
 
     def _sign(self, request: httpx.Request) -> dict[str, Any]:

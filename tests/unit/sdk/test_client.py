@@ -75,9 +75,7 @@ def test_local_files_are_uploaded_once_and_replaced_by_their_urls(
     picture, sound = tmp_path / "a.png", tmp_path / "b.bin"
     picture.write_bytes(b"png")
     sound.write_bytes(b"sound")
-    client.run(
-        MODEL, image_url=str(picture), source_media_urls=[str(picture), "https://x.test/y.png"], track=sound
-    )
+    client.run(MODEL, image_url=str(picture), source_media_urls=[str(picture), "https://x.test/y.png"], track=sound)
 
     assert gateway.files["uploads/a.png"] == b"png"
     assert gateway.files["uploads/b.bin"] == b"sound"
@@ -94,9 +92,7 @@ def test_local_files_are_uploaded_once_and_replaced_by_their_urls(
     }
 
 
-def test_inputs_that_json_cannot_say_are_refused_before_anything_is_sent(
-    gateway: FakeGateway, client: Client
-) -> None:
+def test_inputs_that_json_cannot_say_are_refused_before_anything_is_sent(gateway: FakeGateway, client: Client) -> None:
     for value in (float("nan"), object()):
         with pytest.raises(errors.InvalidRequest) as caught:
             client.run(MODEL, prompt=value)
@@ -115,9 +111,7 @@ def test_status_answers_at_once_and_raises_for_no_state(gateway: FakeGateway, cl
     assert repr(generation) == "Generation(id='gen_1')"
 
 
-def test_wait_holds_the_answer_and_shortens_the_hold_to_what_remains(
-    gateway: FakeGateway, client: Client
-) -> None:
+def test_wait_holds_the_answer_and_shortens_the_hold_to_what_remains(gateway: FakeGateway, client: Client) -> None:
     gateway.work_seconds = 1000
     with pytest.raises(errors.WaitTimeout) as caught:
         client.submit(MODEL).wait(timeout=60.5)
@@ -130,9 +124,7 @@ def test_wait_holds_the_answer_and_shortens_the_hold_to_what_remains(
     assert caught.value.generation["status"] == "processing"
 
 
-def test_wait_asks_once_a_second_at_most_when_the_answer_is_not_held(
-    gateway: FakeGateway, client: Client
-) -> None:
+def test_wait_asks_once_a_second_at_most_when_the_answer_is_not_held(gateway: FakeGateway, client: Client) -> None:
     gateway.holds_answers = False
     assert client.submit(MODEL).wait()["status"] == "completed"
     assert gateway.clock.pauses == [1.0] * 10
@@ -200,9 +192,7 @@ def test_lists_are_read_to_the_last_page(gateway: FakeGateway, client: Client) -
     ]
 
 
-def test_a_cursor_that_comes_back_is_an_error_and_no_endless_loop(
-    gateway: FakeGateway, client: Client
-) -> None:
+def test_a_cursor_that_comes_back_is_an_error_and_no_endless_loop(gateway: FakeGateway, client: Client) -> None:
     gateway.interruptions = [
         refusal(200, "", items=[], next_cursor="1"),
         refusal(200, "", items=[], next_cursor="1"),
@@ -246,18 +236,14 @@ def test_a_refused_upload_raises(gateway: FakeGateway, client: Client) -> None:
     assert caught.value.code == "upload_failed"
 
 
-def test_download_to_a_file_and_into_a_directory(
-    gateway: FakeGateway, client: Client, tmp_path: Path
-) -> None:
+def test_download_to_a_file_and_into_a_directory(gateway: FakeGateway, client: Client, tmp_path: Path) -> None:
     result = client.run(MODEL)
     assert client.download(result, tmp_path / "new" / "film.mp4").read_bytes() == b"the film"
     assert client.download(result["meta"]["outputs"][0], tmp_path) == tmp_path / "gen_1.mp4"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["film.mp4", "gen_1.mp4", "new"]
 
 
-def test_download_renews_a_signed_url_that_has_expired(
-    gateway: FakeGateway, client: Client, tmp_path: Path
-) -> None:
+def test_download_renews_a_signed_url_that_has_expired(gateway: FakeGateway, client: Client, tmp_path: Path) -> None:
     result = client.run(MODEL)
     gateway.expired.add(result["output_url"])
     assert client.download(result, tmp_path / "film.mp4").read_bytes() == b"the film"
@@ -272,9 +258,7 @@ def test_a_download_that_fails_leaves_nothing(gateway: FakeGateway, client: Clie
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_environment_is_read_at_the_first_call(
-    monkeypatch: pytest.MonkeyPatch, gateway: FakeGateway
-) -> None:
+def test_the_environment_is_read_at_the_first_call(monkeypatch: pytest.MonkeyPatch, gateway: FakeGateway) -> None:
     client = gateway.client(url=None, api_key=None)
     monkeypatch.setenv("MUSEWAY_URL", f"{URL}/")
     monkeypatch.setenv("MUSEWAY_API_KEY", API_KEY)

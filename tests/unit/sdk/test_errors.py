@@ -8,9 +8,7 @@ import pytest
 
 from museway import errors
 
-CLASSES = [
-    value for _, value in inspect.getmembers(errors, inspect.isclass) if value.__module__ == errors.__name__
-]
+CLASSES = [value for _, value in inspect.getmembers(errors, inspect.isclass) if value.__module__ == errors.__name__]
 
 
 def test_every_error_is_public_and_drawn_in_the_tree() -> None:

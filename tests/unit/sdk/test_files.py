@@ -38,9 +38,7 @@ def replaced(inputs: dict[str, Any]) -> dict[str, Any]:
         ({"image_url": ""}, {"image_url": ""}),
     ],
 )
-def test_a_path_or_an_existing_file_where_a_url_is_expected(
-    inputs: dict[str, Any], expected: dict[str, Any]
-) -> None:
+def test_a_path_or_an_existing_file_where_a_url_is_expected(inputs: dict[str, Any], expected: dict[str, Any]) -> None:
     assert replaced(inputs) == expected
 
 

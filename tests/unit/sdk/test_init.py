@@ -30,8 +30,7 @@ def test_modules_export_their_public_names(module: object) -> None:
     own = {
         name
         for name, value in vars(module).items()
-        if not name.startswith("_")
-        and getattr(value, "__module__", None) in {module.__name__, client.__name__}  # type: ignore[attr-defined]
+        if not name.startswith("_") and getattr(value, "__module__", None) in {module.__name__, client.__name__}  # type: ignore[attr-defined]
     }
     imported = {"AsyncClient", "Client"} if module is media else set()
     assert own - imported == set(module.__all__)  # type: ignore[attr-defined]

@@ -7,13 +7,15 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from museway.records import UnreadableRecords, read, verify
 from tests.unit.sdk.record_builder import build_record, decimal_text, records, signed
 
 Path = tuple[str | int, ...]
+# A busy machine is no failure.
+patient = settings(deadline=None)
 # What is computed from other fields, so that a forger who renews the digest is found all the same.
 DERIVED = {"subtotal", "subtotal_micros", "amount_micros", "credits", "amount", "amount_minor"}
 
@@ -52,6 +54,7 @@ def test_the_seeds_example_is_right() -> None:
     assert verify([record]) == []
 
 
+@patient
 @given(records)
 def test_every_valid_record_is_right_also_after_a_trip_through_json(record: dict[str, Any]) -> None:
     assert verify([record]) == []
@@ -70,6 +73,7 @@ _values = (
 )
 
 
+@patient
 @given(records, st.data())
 def test_any_change_of_one_field_is_found(record: dict[str, Any], data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(paths_of(record)))
@@ -77,6 +81,7 @@ def test_any_change_of_one_field_is_found(record: dict[str, Any], data: st.DataO
     assert verify([changed(record, path, value)])
 
 
+@patient
 @given(records, st.data())
 def test_a_removed_or_added_field_is_found_at_any_depth(record: dict[str, Any], data: st.DataObject) -> None:
     path = data.draw(st.sampled_from([path for path in paths_of(record) if isinstance(path[-1], str)]))
@@ -86,14 +91,13 @@ def test_a_removed_or_added_field_is_found_at_any_depth(record: dict[str, Any], 
     assert verify([changed(record, (*path[:-1], "extra"), None)])
 
 
+@patient
 @given(records, st.data(), st.integers(1, 10**6))
 def test_a_forged_figure_under_a_renewed_digest_is_found(
     record: dict[str, Any], data: st.DataObject, more: int
 ) -> None:
     path = data.draw(
-        st.sampled_from(
-            [path for path in paths_of(record) if path[-1] in DERIVED and path[0] != "provider_cost"]
-        )
+        st.sampled_from([path for path in paths_of(record) if path[-1] in DERIVED and path[0] != "provider_cost"])
     )
     old = at(record, path)
     new = old + more if isinstance(old, int) else decimal_text(Fraction(old) + more)
@@ -101,6 +105,7 @@ def test_a_forged_figure_under_a_renewed_digest_is_found(
     assert name in fields_of(signed(changed(record, path, new)))
 
 
+@patient
 @given(records)
 def test_arbitrary_precision_is_exact(record: dict[str, Any]) -> None:
     # 60 digits times 60 digits: a context of the usual 28 digits would round.

@@ -40,9 +40,7 @@ def test_status_and_code_choose_the_error(status: int, code: str, kind: type[err
 
 
 def test_the_fields_that_explain_an_error_are_attributes() -> None:
-    invalid = error_of(
-        _refusal(400, error="invalid_request", field="duration", allowed=["5s", "10s"], unit="s")
-    )
+    invalid = error_of(_refusal(400, error="invalid_request", field="duration", allowed=["5s", "10s"], unit="s"))
     assert isinstance(invalid, errors.InvalidRequest)
     assert (invalid.field, invalid.allowed, invalid.fields["unit"]) == ("duration", ["5s", "10s"], "s")
     unknown = error_of(_refusal(400, error="unknown_model", nearest=["nano-banana"]))
@@ -61,9 +59,7 @@ def test_an_answer_from_something_before_the_gateway_is_an_error_all_the_same(bo
     assert error.message
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("-1", None), ("²", None)]
-)
+@pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("", None), ("soon", None), ("-1", None), ("²", None)])
 def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
     assert retry_after_seconds(Answer(429, {"retry-after": value})) == seconds
 

@@ -81,15 +81,11 @@ class Operations:
     def submit(self, request: MediaRequest) -> Flow[Accepted]:
         """Upload local files, then start the generation under one key of its own."""
         body = request.body((yield from self._uploaded(request.inputs)))
-        answer = yield from self._exchange(
-            Call("POST", "/v1/media/generate", body=body, idempotency_key=str(uuid4()))
-        )
+        answer = yield from self._exchange(Call("POST", "/v1/media/generate", body=body, idempotency_key=str(uuid4())))
         generation_id = require(answer.json(), "generation_id", str)
         return Accepted(generation_id, request.kind, answer.json(), answer.request_id)
 
-    def result(
-        self, accepted: Accepted, timeout: float, on_progress: Progress | None
-    ) -> Flow[dict[str, Any]]:
+    def result(self, accepted: Accepted, timeout: float, on_progress: Progress | None) -> Flow[dict[str, Any]]:
         """Wait for the end and answer it as `run` does."""
         return result_of(accepted, (yield from self.wait(accepted, timeout, on_progress)))
 
@@ -138,8 +134,7 @@ class Operations:
     def upload(self, files: Sequence[LocalFile]) -> Flow[list[dict[str, str]]]:
         """Put files into the drive; answers `{"url", "drive_path"}` of each, in order."""
         wanted = [
-            {"filename": file.filename, "content_type": file.content_type, "bytes": file.size_bytes}
-            for file in files
+            {"filename": file.filename, "content_type": file.content_type, "bytes": file.size_bytes} for file in files
         ]
         answer = yield from self._exchange(
             Call("POST", "/v1/upload/media", body=encode({"files": wanted}), idempotency_key=str(uuid4()))
@@ -174,9 +169,7 @@ class Operations:
             raise download_refused(answer)
         return target
 
-    def _wait(
-        self, accepted: Accepted, deadline: float, timeout: float, on_progress: Progress | None
-    ) -> Flow[Status]:
+    def _wait(self, accepted: Accepted, deadline: float, timeout: float, on_progress: Progress | None) -> Flow[Status]:
         window = PROGRESS_WINDOW_SECONDS if on_progress else WAIT_WINDOW_SECONDS
         while True:
             asked_at = self._pace.now()
@@ -217,9 +210,7 @@ class Operations:
         answer = yield from self._exchange(Call("POST", "/v1/drive/sign", body=body))
         return require(answer.json(), "url", str)
 
-    def _items(
-        self, path: str, filters: Mapping[str, Any], *, is_public: bool = False
-    ) -> Flow[list[dict[str, Any]]]:
+    def _items(self, path: str, filters: Mapping[str, Any], *, is_public: bool = False) -> Flow[list[dict[str, Any]]]:
         query = {name: _text(value) for name, value in filters.items() if value is not None}
         items: list[dict[str, Any]] = []
         seen: set[str] = set()

@@ -102,18 +102,12 @@ class AsyncGeneration(_Handle):
     async def wait(self, timeout: float | None = None, on_progress: Progress | None = None) -> dict[str, Any]:
         """As `Generation.wait`; `on_progress` is a plain function."""
         seconds = RUN_TIMEOUT_SECONDS if timeout is None else timeout
-        return await self._client._perform(
-            self._client._operations.wait(self._accepted, seconds, on_progress)
-        )
+        return await self._client._perform(self._client._operations.wait(self._accepted, seconds, on_progress))
 
-    async def result(
-        self, timeout: float | None = None, on_progress: Progress | None = None
-    ) -> dict[str, Any]:
+    async def result(self, timeout: float | None = None, on_progress: Progress | None = None) -> dict[str, Any]:
         """As `Generation.result`."""
         seconds = RUN_TIMEOUT_SECONDS if timeout is None else timeout
-        return await self._client._perform(
-            self._client._operations.result(self._accepted, seconds, on_progress)
-        )
+        return await self._client._perform(self._client._operations.result(self._accepted, seconds, on_progress))
 
 
 class Client(_Configured):
@@ -273,13 +267,9 @@ class AsyncClient(_Configured):
         """As `Client.generation`."""
         return AsyncGeneration(self, Accepted(generation_id))
 
-    async def estimate(
-        self, model: str, inputs: Mapping[str, Any] | None = None, **kwargs: Any
-    ) -> dict[str, Any]:
+    async def estimate(self, model: str, inputs: Mapping[str, Any] | None = None, **kwargs: Any) -> dict[str, Any]:
         """As `Client.estimate`."""
-        return await self._perform(
-            self._operations.estimate(MediaRequest(model, {**(inputs or {}), **kwargs}))
-        )
+        return await self._perform(self._operations.estimate(MediaRequest(model, {**(inputs or {}), **kwargs})))
 
     async def models(self, **filters: Any) -> list[dict[str, Any]]:
         """As `Client.models`."""

@@ -107,9 +107,7 @@ class _Report:
         self.differences: list[Difference] = []
 
     def add(self, field: str, expected: object, found: object) -> None:
-        self.differences.append(
-            Difference(self._position, self._generation_id, field, str(expected), str(found))
-        )
+        self.differences.append(Difference(self._position, self._generation_id, field, str(expected), str(found)))
 
     def compare(self, field: str, expected: Decimal | int, found: Decimal | int | None) -> None:
         """Report a value that differs; one that is malformed (None) was reported when it was read."""
@@ -177,9 +175,7 @@ def _share_bps(values: Mapping[str, Any]) -> int | None:
 def _check_digest(record: Mapping[str, Any], report: _Report) -> None:
     content = {name: value for name, value in record.items() if name != "digest"}
     try:
-        canonical = json.dumps(
-            content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-        )
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         expected = "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
     except (TypeError, ValueError, RecursionError):
         report.add("digest", "that of a record which JSON can say exactly", _shown(record.get("digest")))
@@ -188,9 +184,7 @@ def _check_digest(record: Mapping[str, Any], report: _Report) -> None:
         report.add("digest", expected, _shown(record.get("digest")))
 
 
-def _fields(
-    content: Mapping[str, Any], shape: Mapping[str, "_Reader"], prefix: str, report: _Report
-) -> dict[str, Any]:
+def _fields(content: Mapping[str, Any], shape: Mapping[str, "_Reader"], prefix: str, report: _Report) -> dict[str, Any]:
     """The content's well-formed values by name; whatever is missing, unknown or malformed is reported."""
     values: dict[str, Any] = {}
     for name, reader in shape.items():

@@ -63,7 +63,8 @@ def money(micros: int) -> str:
 
 def shifted(amount: int, places: int) -> str:
     """An integer amount in a unit 10**places larger, exactly and without trailing zeros."""
-    text = format(Decimal(amount).scaleb(-places), "f")
+    # From text, which is exact at any length; arithmetic would round to 28 digits.
+    text = format(Decimal(f"{amount}e-{places}"), "f")
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 
 

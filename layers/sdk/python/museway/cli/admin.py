@@ -17,9 +17,7 @@ DEFAULT_STAGE = "prod"
 
 Stage = Annotated[
     str | None,
-    typer.Option(
-        help="The deployed stage. Default: the local system where one runs, else prod.", metavar="STAGE"
-    ),
+    typer.Option(help="The deployed stage. Default: the local system where one runs, else prod.", metavar="STAGE"),
 ]
 ProjectId = Annotated[str, typer.Argument(metavar="PROJECT_ID")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -41,9 +39,7 @@ def create(
 @project.command("grant")
 def grant(
     project_id: ProjectId,
-    credit_amount: Annotated[
-        str | None, typer.Option("--credits", metavar="N", help="1 credit is 1 US cent.")
-    ] = None,
+    credit_amount: Annotated[str | None, typer.Option("--credits", metavar="N", help="1 credit is 1 US cent.")] = None,
     micros: Annotated[
         int | None, typer.Option("--micros", min=1, metavar="N", help="1,000,000 micros are 1 US dollar.")
     ] = None,

@@ -16,9 +16,7 @@ from museway.errors import InvalidRequest, MusewayError
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, as `museway models` lists it.")]
 Inputs = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="key=value ...", help="Inputs; JSON numbers, booleans, arrays and objects are read."
-    ),
+    typer.Argument(metavar="key=value ...", help="Inputs; JSON numbers, booleans, arrays and objects are read."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -26,9 +24,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def run(
     model: Model,
     inputs: Inputs = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the file here.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the file here.")] = None,
     output_path: Annotated[
         str | None, typer.Option(metavar="PATH", help="The file's name in the project's drive.")
     ] = None,
@@ -47,9 +43,7 @@ def run(
     """
     given = parse_inputs(inputs or [])
     with make_client() as client:
-        generation = client.submit(
-            model, given, output_path=output_path, output_url_path=output_url_path, kind=kind
-        )
+        generation = client.submit(model, given, output_path=output_path, output_url_path=output_url_path, kind=kind)
         with progress_bar(model, is_shown=not as_json) as on_progress:
             result = generation.result(timeout=timeout, on_progress=on_progress)
         saved = client.download(result, output) if output else None

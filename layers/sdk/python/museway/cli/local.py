@@ -10,13 +10,12 @@ from museway.errors import NotConfigured
 
 # Named, not imported: the client must not depend on the checkout that it is part of.
 _COMMANDS = "infra.local.commands"
+_CHECKOUT = ("infra", "infra.local", _COMMANDS)
 
 
 def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen; 0 takes a free port.")] = 0,
-    state: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep the state here and find it again.")
-    ] = None,
+    state: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep the state here and find it again.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready.")] = False,
 ) -> None:
     """Start the whole system on this machine, with a project that has credits."""
@@ -32,7 +31,7 @@ def _commands() -> Any:
     try:
         return import_module(_COMMANDS)
     except ModuleNotFoundError as error:
-        if error.name and _COMMANDS.startswith(error.name):
+        if error.name in _CHECKOUT:
             raise NotConfigured(
                 "There is no Museway checkout here, only the client.",
                 code="no_checkout",

@@ -1,0 +1,139 @@
+"""run, estimate, status, upload, models, pricing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from tests.unit.sdk.cli.conftest import Museway
+from tests.unit.sdk.fake_gateway import FakeGateway
+
+MODEL = "kuaishou/kling-v3-i2v"
+
+
+def test_run_saves_the_file_and_says_what_it_cost(museway: Museway, gateway: FakeGateway, tmp_path: Path) -> None:
+    (tmp_path / "bicycle.png").write_bytes(b"png")
+    result = museway("run", MODEL, "image_url=bicycle.png", "duration=8", "sound=false", "-o", "out/film.mp4")
+
+    assert result.exit_code == 0
+    assert (tmp_path / "out" / "film.mp4").read_bytes() == b"the film"
+    assert result.stdout == (
+        "model       kuaishou/kling-v3-i2v\n"
+        "kind        video\n"
+        "saved       out/film.mp4\n"
+        "drive_path  media/gen_1.mp4\n"
+        "generation  gen_1\n"
+        "billed      $0.672 (67.2 credits, 672000 micros)\n"
+    )
+    assert gateway.body("/v1/media/generate")["inputs"] == {
+        "image_url": "https://files.test/uploads/bicycle.png",
+        "duration": 8,
+        "sound": False,
+    }
+
+
+def test_run_prints_the_result_as_json(museway: Museway, gateway: FakeGateway) -> None:
+    options = ["--output-path", "a/b.mp4", "--output-url-path", "x.url", "--kind", "video", "--json"]
+    result = museway("run", MODEL, *options)
+    assert json.loads(result.stdout)["billed_micros"] == 672_000
+    body = gateway.body("/v1/media/generate")
+    assert (body["output_path"], body["output_url_path"], body["kind"]) == ("a/b.mp4", "x.url", "video")
+
+
+def test_run_without_a_file_prints_the_url(museway: Museway) -> None:
+    assert "output_url  https://files.test/media/gen_1.mp4?signed=1\n" in museway("run", MODEL).stdout
+
+
+def test_a_failed_run_exits_1_with_its_reason(museway: Museway, gateway: FakeGateway) -> None:
+    gateway.failure = {"code": "moderated_input", "message": "The prompt was refused.", "retryable": False}
+    result = museway("run", MODEL, "-o", "film.mp4")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "The prompt was refused. (moderated_input)" in result.stderr
+    assert "generation: gen_1" in result.stderr
+
+
+def test_a_run_that_takes_too_long_names_the_generation(museway: Museway, gateway: FakeGateway) -> None:
+    gateway.work_seconds = 10_000
+    result = museway("run", MODEL, "--timeout", "0")
+    assert result.exit_code == 1
+    assert "(wait_timeout)" in result.stderr
+    assert "generation: gen_1" in result.stderr
+    assert gateway.requests[-1].url.params["wait"] == "0"
+
+
+def test_estimate(museway: Museway, gateway: FakeGateway) -> None:
+    text = museway("estimate", MODEL, "duration=8").stdout
+    assert "silent  output_seconds  8         video_second  0.084  0.672\n" in text
+    assert "at most      $0.672 (67.2 credits, 672000 micros)\n" in text
+    assert gateway.body("/v1/estimate") == {"model": MODEL, "inputs": {"duration": 8}}
+    assert json.loads(museway("estimate", MODEL, "--json").stdout)["maximum_micros"] == 672_000
+
+
+def test_status_of_a_generation(museway: Museway, gateway: FakeGateway) -> None:
+    museway("run", MODEL)
+    text = museway("status", "gen_1").stdout
+    assert "status      completed (100 %)\n" in text
+    assert "output      media/gen_1.mp4\n" in text
+    assert json.loads(museway("status", "gen_1", "--json").stdout)["status"] == "completed"
+    gateway.failure = {"code": "provider_error", "message": "It broke."}
+    assert "error       It broke. (provider_error)\n" in museway("status", "gen_1").stdout
+    assert museway("status", "gen_2").exit_code == 1
+
+
+def test_status_needs_one_thing_to_ask_about(museway: Museway) -> None:
+    assert museway("status").exit_code == 1
+    assert museway("status", "gen_1", "--local").exit_code == 1
+
+
+def test_local_status(museway: Museway, gateway: FakeGateway, local_file: Callable[..., Path]) -> None:
+    absent = museway("status", "--local")
+    assert (absent.exit_code, absent.stdout) == (1, "")
+    assert "museway up" in absent.stderr
+
+    local_file()
+    running = museway("status", "--local")
+    assert (running.exit_code, running.stdout) == (0, "running at http://127.0.0.1:8400 (version 1, catalog 7)\n")
+    assert json.loads(museway("status", "--local", "--json").stdout)["running"] is True
+
+    gateway.interruptions = [httpx.ConnectError("refused") for _ in range(20)]
+    stopped = museway("status", "--local", "--json")
+    assert (stopped.exit_code, json.loads(stopped.stdout)["running"]) == (1, False)
+    assert "nothing answers" in museway("status", "--local").stderr
+
+
+def test_upload(museway: Museway, gateway: FakeGateway, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"png")
+    assert museway("upload", "a.png").stdout == "https://files.test/uploads/a.png\n"
+    assert json.loads(museway("upload", "a.png", "--json").stdout)["drive_path"] == "uploads/a.png"
+    missing = museway("upload", "none.png")
+    assert missing.exit_code == 1
+    assert "file_not_found" in missing.stderr
+
+
+def test_models(museway: Museway, gateway: FakeGateway) -> None:
+    gateway.lists["/v1/models"] = [
+        {"id": MODEL, "kind": "video", "family": "kling-v3", "name": "Kling 3.0"},
+        {"id": "nano-banana", "kind": "image", "family": None, "name": "Nano Banana"},
+    ]
+    assert museway("models", "--kind", "video", "--q", "kling").stdout == (
+        "id                     kind   family    name\n"
+        "kuaishou/kling-v3-i2v  video  kling-v3  Kling 3.0\n"
+        "nano-banana            image            Nano Banana\n"
+    )
+    assert dict(gateway.requests[-1].url.params) == {"kind": "video", "q": "kling"}
+    assert len(json.loads(museway("models", "--json").stdout)["items"]) == 2
+
+
+def test_pricing(museway: Museway, gateway: FakeGateway) -> None:
+    rows = [
+        {"row_id": "silent", "rate": "0.084", "unit": "video_second", "when": {"generate_audio": False}},
+        {"row_id": "audio", "rate": "0.112", "unit": "video_second", "when": None},
+    ]
+    gateway.lists["/v1/pricing"] = [{"model": MODEL, "rate_table": rows}]
+    assert museway("pricing").stdout == (
+        "model                  row     rate    unit          when\n"
+        "kuaishou/kling-v3-i2v  silent  $0.084  video_second  generate_audio=False\n"
+        "kuaishou/kling-v3-i2v  audio   $0.112  video_second\n"
+    )
+    assert json.loads(museway("pricing", "--json").stdout)["items"][0]["rate_table"] == rows
