@@ -1,0 +1,132 @@
+"""`museway up` and `museway down`: the system of this checkout. Both answer an exit status."""
+
+from pathlib import Path
+from typing import Any
+
+from infra.local.console import Console
+from infra.local.interrupts import Interrupts
+from infra.local.layout import Layout, read_json
+from infra.local.problems import LocalProblem
+from infra.local.processes import Identity, ask_to_end, has_remains, is_running, stop
+from infra.local.system import STOP_SECONDS_MAX, System, ended, forget
+
+INTERRUPTED = 130
+
+
+def up(port: int = 0, state: Path | None = None, detach: bool = False, layout: Layout | None = None) -> int:
+    """Start the whole system; `port` 0 takes the usual one or, when it is taken, a free one.
+
+    Stays in the foreground until Ctrl-C and then stops all it started; with `detach` it returns when the
+    system is ready and leaves it running. `state` names a folder that keeps everything for the next time.
+    """
+    layout, console = layout or Layout.of_checkout(), Console()
+    running = find_running(layout)
+    if running is not None:
+        return _already_running(console, running, port, state)
+    system = System(layout, console, port=port, state=state.resolve() if state else None)
+    with system.interrupts.handled():
+        return _run(system, detach)
+
+
+def down(layout: Layout | None = None) -> int:
+    """Stop the system of this checkout and everything it started; fine when there is none."""
+    layout, console = layout or Layout.of_checkout(), Console()
+    with Interrupts().handled():
+        stopped = sweep(layout)
+    if stopped:
+        console.say(f"Museway is stopped ({', '.join(stopped)}).")
+    else:
+        console.say("Museway is not running in this checkout; there was nothing to stop.")
+    return 0
+
+
+def find_running(layout: Layout) -> dict[str, Any] | None:
+    """The description of the checkout's system when all of its processes run, else None."""
+    children, _ = written_down(layout)
+    description = read_json(layout.description)
+    if not isinstance(description, dict) or not children or not all(map(is_running, children)):
+        return None
+    return description
+
+
+def written_down(layout: Layout) -> tuple[list[Identity], Identity | None]:
+    """The processes that processes.json names: the servers, and the `up` that watches them if there is one."""
+    content = read_json(layout.processes)
+    content = content if isinstance(content, dict) else {}
+    supervisor = content.get("supervisor")
+    return [Identity(**child) for child in content.get("children", [])], Identity(**supervisor) if supervisor else None
+
+
+def sweep(layout: Layout) -> list[str]:
+    """End what a system left or still has running; the names of what there was. Only processes that it
+    started."""
+    children, supervisor = written_down(layout)
+    marker = str(layout.temporary)
+    stopped = [child.name for child in children if has_remains(child, marker)]
+    if supervisor is not None and is_running(supervisor):
+        # It stops its servers itself, in their order; what it leaves follows below.
+        ask_to_end(supervisor, grace_seconds=STOP_SECONDS_MAX * (len(children) + 1))
+    for child in reversed(children):
+        stop(child, grace_seconds=STOP_SECONDS_MAX, marker=marker)
+    forget(layout)
+    return stopped
+
+
+def _run(system: System, detach: bool) -> int:
+    console = system.console
+    try:
+        system.claim()
+    except LocalProblem as problem:
+        console.problem(problem.message, problem.hint)
+        return 1
+    keep_running = False
+    try:
+        _clean_up_former(system)
+        description = system.start()
+        _say_ready(system, description, detach)
+        if detach:
+            with system.interrupts.shielded():
+                system.release()
+                keep_running = True
+            return 0
+        raise ended(system.wait_for_end())
+    except LocalProblem as problem:
+        console.problem(problem.message, problem.hint)
+        return 1
+    except KeyboardInterrupt:
+        return 0 if system.layout.description.exists() else INTERRUPTED
+    finally:
+        if not keep_running:
+            system.interrupts.ignore()
+            stopped = system.stop()
+            if stopped:
+                console.say(f"Stopped ({', '.join(stopped)}).")
+
+
+def _clean_up_former(system: System) -> None:
+    if system.layout.processes.exists() or system.layout.description.exists():
+        stopped = sweep(system.layout)
+        what = f"stopped {', '.join(stopped)}" if stopped else "removed its files"
+        system.console.say(f"A former run had not ended properly: {what}.")
+
+
+def _already_running(console: Console, running: dict[str, Any], port: int, state: Path | None) -> int:
+    console.say(f"Museway is already running at {running['url']} (API key in .museway/local.json).")
+    other_port = port and not str(running["url"]).endswith(f":{port}")
+    other_state = state is not None and str(state.resolve()) != running.get("state")
+    if other_port or other_state:
+        console.problem("It was started with other settings.", "Stop it with `museway down`, then start it again.")
+        return 1
+    console.say("`museway down` stops it.")
+    return 0
+
+
+def _say_ready(system: System, description: dict[str, Any], detach: bool) -> None:
+    say, url = system.console.say, description["url"]
+    say()
+    say(f"Museway is ready at {url} after {system.console.elapsed_seconds():.0f} s.")
+    say(f"  API key   in {system.layout.description} (project {description['project_id']}, 1,000 credits)")
+    say('  Try       museway models; museway run nano-banana prompt="a red fox in the snow" -o fox.png')
+    say(f"  Read      {url}/docs")
+    say(f"  Logs      {system.layout.logs}, one file per process and per function")
+    say(f"  Stop      {'museway down' if detach else 'Ctrl-C'}")
