@@ -45,11 +45,11 @@ def build_record(
     subtotal = sum(amounts, Fraction(0))
     share = Fraction(platform_fee_bps if byok else 10_000 + margin_bps, 10_000)
     amount_micros = half_up(subtotal * share * 10**6)
-    fx = None
+    fx: dict[str, Any] | None = None
     if fx_rate is not None:
         amount_minor = half_up(Fraction(amount_micros, 10**6) * Fraction(fx_rate) * 100)
         fx = {"base": "USD", "quote": "EUR", "rate": fx_rate, "as_of": "2026-11-20", "source": "ecb"}
-        fx |= {"amount_minor": amount_minor}
+        fx["amount_minor"] = amount_minor
     record: dict[str, Any] = {
         "record_id": f"rec_{number}",
         "generation_id": f"gen_{number}",

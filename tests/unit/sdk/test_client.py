@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from museway import errors, media
+from museway import errors
 from museway.client import AsyncClient, Client
 from tests.unit.sdk.fake_gateway import API_KEY, URL, FakeGateway, refusal
 
@@ -279,12 +279,6 @@ def test_a_client_goes_on_after_close(gateway: FakeGateway) -> None:
     with gateway.client() as client:
         client.balance()
     client.close()
-
-
-def test_the_default_client_is_made_lazily_and_module_functions_are_its_methods() -> None:
-    assert media.run.__self__ is media.download.__self__  # type: ignore[attr-defined]
-    with pytest.raises(errors.NotConfigured):
-        Client().balance()
 
 
 async def _everything(client: AsyncClient, folder: Path) -> list[Any]:

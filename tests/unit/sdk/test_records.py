@@ -61,7 +61,7 @@ def test_every_valid_record_is_right_also_after_a_trip_through_json(record: dict
     assert verify(read(json.dumps(record, ensure_ascii=False))) == []
 
 
-_values = (
+_values: st.SearchStrategy[Any] = (
     st.none()
     | st.booleans()
     | st.integers(-(10**20), 10**20)

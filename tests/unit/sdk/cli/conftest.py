@@ -7,8 +7,7 @@ from typing import Any, Protocol
 
 import httpx
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from museway._settings import Settings
 from museway._transport import SyncTransport

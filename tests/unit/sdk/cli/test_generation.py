@@ -62,6 +62,20 @@ def test_a_run_that_takes_too_long_names_the_generation(museway: Museway, gatewa
     assert gateway.requests[-1].url.params["wait"] == "0"
 
 
+def test_an_interrupted_run_says_that_the_generation_goes_on(museway: Museway, gateway: FakeGateway) -> None:
+    answer = gateway._generation
+
+    def interrupted(generation_id: str, request: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    gateway._generation = interrupted  # type: ignore[method-assign]
+    result = museway("run", MODEL)
+    assert result.exit_code != 0
+    assert "museway status gen_1" in result.stderr
+    gateway._generation = answer  # type: ignore[method-assign]
+    assert museway("status", "gen_1").exit_code == 0
+
+
 def test_estimate(museway: Museway, gateway: FakeGateway) -> None:
     text = museway("estimate", MODEL, "duration=8").stdout
     assert "silent  output_seconds  8         video_second  0.084  0.672\n" in text

@@ -47,12 +47,20 @@ def local_system() -> LocalSystem | None:
 
 
 def make_client() -> Client:
-    """A client of the environment's gateway, or of the local system when neither variable is set."""
-    if not (os.environ.get(URL_VARIABLE) or os.environ.get(API_KEY_VARIABLE)):
-        local = local_system()
-        if local is not None:
-            return Client(local.url, local.api_key)
-    return Client()
+    """A client of the environment's gateway, or of the local system when neither variable is set.
+
+    Raises NotConfigured when there is neither.
+    """
+    if os.environ.get(URL_VARIABLE) or os.environ.get(API_KEY_VARIABLE):
+        return Client()
+    local = local_system()
+    if local is None:
+        raise NotConfigured(
+            "No gateway is known here.",
+            code="not_configured",
+            hint=f"Set {URL_VARIABLE} and {API_KEY_VARIABLE}, or start a system here with `museway up`.",
+        )
+    return Client(local.url, local.api_key)
 
 
 def _is_loopback(url: str) -> bool:

@@ -10,7 +10,7 @@ from museway._wire import require
 from museway.cli._context import LocalSystem, local_system, make_client
 from museway.cli._inputs import parse_inputs
 from museway.cli._output import money, progress_bar, say, say_json, say_pairs, say_table
-from museway.client import Client
+from museway.client import Client, Generation
 from museway.errors import InvalidRequest, MusewayError
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, as `museway models` lists it.")]
@@ -44,8 +44,7 @@ def run(
     given = parse_inputs(inputs or [])
     with make_client() as client:
         generation = client.submit(model, given, output_path=output_path, output_url_path=output_url_path, kind=kind)
-        with progress_bar(model, is_shown=not as_json) as on_progress:
-            result = generation.result(timeout=timeout, on_progress=on_progress)
+        result = _awaited(generation, model, timeout, is_watched=not as_json)
         saved = client.download(result, output) if output else None
     if as_json:
         say_json(result)
@@ -159,6 +158,15 @@ def pricing(as_json: AsJson = False) -> None:
         for row in item.get("rate_table") or []
     ]
     say_table(("model", "row", "rate", "unit", "when"), rows)
+
+
+def _awaited(generation: Generation, title: str, timeout: float | None, *, is_watched: bool) -> dict[str, Any]:
+    try:
+        with progress_bar(title, is_shown=is_watched) as on_progress:
+            return generation.result(timeout=timeout, on_progress=on_progress)
+    except KeyboardInterrupt:
+        say(f"{generation.id} goes on; see it with: museway status {generation.id}", to_stderr=True)
+        raise
 
 
 def _when(condition: object) -> str:
