@@ -6,6 +6,7 @@ proxy settings or keeps cookies, and every deadline is wall-clock time for the w
 drips one byte a second does not outlive it.
 """
 
+import atexit
 import json
 import ssl
 import time
@@ -15,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from io import BytesIO
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack, cast
 
 import httpcore
 import httpx
@@ -179,6 +180,7 @@ class _Wire(httpx.BaseTransport):
 
         self._reusing = pool(idle=8)
         self._fresh = pool(idle=0)
+        atexit.register(self.close)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; httpcore's exceptions pass through to `_classified`."""
@@ -198,6 +200,11 @@ class _Wire(httpx.BaseTransport):
             )
         )
         return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream))
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._reusing.close()
+        self._fresh.close()
 
 
 @cache
@@ -266,8 +273,9 @@ class Incoming:
 
     def chunks(self) -> Iterator[bytes]:
         """The body as it is on the wire (no decompression), piece by piece. Raises `NoAnswer`."""
+        body = cast("httpx.SyncByteStream", self._response.stream)
         with _classified(self._exchange):
-            yield from self._response.iter_raw()
+            yield from body
 
     def copy_to(self, file: Sink, *, max_bytes: int) -> int:
         """Write the body to `file`; its size in bytes. Raises `NoAnswer`, `AnswerTooLarge`."""

@@ -261,7 +261,7 @@ def _outputs(raw: Mapping[str, Any]) -> Iterator[MediaUrl]:
 
 
 class _SigningKeys:
-    """fal's public keys: kept for a day, read again when a signature fits none of them, once a minute at most."""
+    """fal's public keys: kept for a day, and read again (once a minute at most) when none fits a signature."""
 
     def __init__(self) -> None:
         self._keys: list[Ed25519PublicKey] = []

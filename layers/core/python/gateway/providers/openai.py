@@ -60,7 +60,7 @@ class OpenAI:
         return self._send(submission, key, carried, deadline - time.monotonic())
 
     def poll(self, reference: Mapping[str, str]) -> PollOutcome:  # noqa: ARG002
-        """There is nothing to ask: a call whose answer was lost cannot be found again, nor tried elsewhere."""
+        """There is nothing to ask: an answer that was lost cannot be found again, nor the call repeated."""
         return Failed("provider_lost", "OpenAI's answer did not arrive and cannot be asked for.", retryable=False)
 
     def cancel(self, reference: Mapping[str, str]) -> bool:  # noqa: ARG002
