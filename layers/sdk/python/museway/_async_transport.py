@@ -10,6 +10,7 @@ from museway._settings import Settings
 from museway._transport import (
     CHUNK_BYTES,
     answer_of,
+    async_http,
     call_arguments,
     connection_errors,
     headers_of,
@@ -65,9 +66,7 @@ class AsyncTransport:
         loop = asyncio.get_running_loop()
         http = self._http.get(loop)
         if http is None:
-            import httpx
-
-            http = self._http[loop] = httpx.AsyncClient(transport=self._transport)
+            http = self._http[loop] = async_http(self._transport)
         return http
 
     async def _perform(self, step: Step) -> Answer | None:

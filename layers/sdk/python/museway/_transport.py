@@ -100,6 +100,13 @@ class SyncTransport:
             return Answer(response.status_code, headers_of(response))
 
 
+def async_http(transport: "httpx.AsyncBaseTransport | None") -> "httpx.AsyncClient":
+    """httpx's own client for `_async_transport`, made here so that httpx is imported in one module."""
+    import httpx
+
+    return httpx.AsyncClient(transport=transport)
+
+
 def call_arguments(call: Call, settings: Settings) -> dict[str, Any]:
     """What httpx is to send for a call. Raises NotConfigured when it needs a key and there is none."""
     headers = {"accept": "application/json", "user-agent": _USER_AGENT}

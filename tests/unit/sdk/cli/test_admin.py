@@ -111,10 +111,16 @@ def test_revoke(museway: Museway, aws: FakeLambda) -> None:
 def test_the_local_system_is_the_default_where_one_runs(
     museway: Museway, aws: FakeLambda, local_file: Callable[..., Path]
 ) -> None:
-    local_file(aws_endpoint_url="http://127.0.0.1:4566", stage="laptop", aws_access_key_id="AK")
+    local_file(aws_endpoint_url="http://127.0.0.1:4566", stage="laptop", region="eu-west-1")
     museway("admin", "project", "create", "x")
     assert aws.calls[0][0] == "museway-laptop-admin"
-    assert (aws.made_with["endpoint_url"], aws.made_with["aws_access_key_id"]) == ("http://127.0.0.1:4566", "AK")
+    assert aws.made_with == {
+        "service": "lambda",
+        "endpoint_url": "http://127.0.0.1:4566",
+        "region_name": "eu-west-1",
+        "aws_access_key_id": "test",
+        "aws_secret_access_key": "test",
+    }
     museway("admin", "project", "create", "x", "--stage", "prod")
     assert aws.calls[1][0] == "museway-prod-admin"
     assert aws.made_with == {"service": "lambda"}

@@ -14,6 +14,8 @@ from museway.errors import ConnectionFailed, InvalidRequest, MusewayError, NotCo
 
 MICROS_PER_CREDIT = 10_000
 DEFAULT_STAGE = "prod"
+# What the local AWS emulator takes for its root user; the person's own credentials never go there.
+_EMULATOR_ROOT = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
 Stage = Annotated[
     str | None,
@@ -43,7 +45,7 @@ def grant(
     micros: Annotated[
         int | None, typer.Option("--micros", min=1, metavar="N", help="1,000,000 micros are 1 US dollar.")
     ] = None,
-    note: Annotated[str, typer.Option(help="Why; kept in the ledger.")] = "",
+    note: Annotated[str | None, typer.Option(help="Why; kept in the ledger.")] = None,
     grant_id: Annotated[
         str | None, typer.Option(metavar="ID", help="Repeat a grant that got no answer; it counts once.")
     ] = None,
@@ -167,8 +169,7 @@ def _lambda_client(stage: str | None) -> tuple[Any, str]:
     client = boto3.client(
         "lambda",
         endpoint_url=content["aws_endpoint_url"],
-        region_name=content.get("aws_region") or "us-east-1",
-        aws_access_key_id=content.get("aws_access_key_id") or "test",
-        aws_secret_access_key=content.get("aws_secret_access_key") or "test",
+        region_name=content.get("region") or "us-east-1",
+        **_EMULATOR_ROOT,
     )
-    return client, f"museway-{content.get('stage') or 'local'}-admin"
+    return client, content.get("admin_function") or f"museway-{content.get('stage') or 'local'}-admin"
