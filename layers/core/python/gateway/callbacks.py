@@ -27,6 +27,9 @@ def receive(provider: str, generation_id: str, token: str, headers: Mapping[str,
         raise Unauthorized(
             "The callback's signature does not verify.", hint="Callbacks come from providers."
         ) from error
+    if reference:
+        endpoint = jobs.offer_of(jobs.find(generation_id), attempt)["endpoint"]
+        reference = {"endpoint": endpoint, **reference}
     jobs.signal(attempt, reference, ids.now())
     telemetry.logger.info("callback received")
     if attempt.task_token and attempt.status in jobs.MAY_RUN:

@@ -1,0 +1,402 @@
+"""A whole Museway in one process: the real handlers over moto, a scripted provider, virtual time.
+
+`Faults` can crash it before or after any single store or provider call. moto runs in one thread here: it
+is not safe under more.
+"""
+
+import functools
+import hashlib
+import heapq
+import importlib
+import io
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import httpx
+import pytest
+from botocore.client import BaseClient
+from gateway import advance, auth, aws, callbacks, catalog, config, ids, ledger, providers, reconcile, tables, transport, views
+from gateway.catalog.source import compile_catalog
+from gateway.provider import Accepted, Failed, Finished, MediaBytes, MediaUrl, Refused, Running, Submission, Uncertain
+from infra import manifest
+from moto import mock_aws
+from PIL import Image
+
+from tests.integration.machine import Machine, StepFailed
+from tests.invariants import violations
+
+ENVIRONMENT = {
+    "STAGE": "test", "CATALOG_TABLE": "catalog", "PROJECTS_TABLE": "projects", "JOBS_TABLE": "jobs",
+    "LEDGER_TABLE": "ledger", "DRIVE_BUCKET": "drive", "INBOX_BUCKET": "inbox", "EVENT_BUS": "museway-test",
+    "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:generation",
+    "PUBLIC_URL": "https://museway.test", "URL_ALLOWED_HOSTS": "files.test:80", "POLL_WINDOW_SECONDS": "20",
+    "PROVIDER_TIMEOUT_SECONDS": "30", "DEADLINE_SECONDS_MAX": "600", "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "POWERTOOLS_METRICS_NAMESPACE": "Museway",
+    "POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+}  # fmt: skip
+PROJECT = "demo"
+GRANTED_MICROS = 10_000_000
+
+
+class Crash(BaseException):
+    """The process dies here. Not an Exception: nothing may catch it."""
+
+
+class Clock:
+    """Virtual time with a queue of things that will happen (webhooks)."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def after(self, seconds: float, event: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (self.seconds + seconds, next(self._numbers), event))
+
+    def sleep(self, seconds: float) -> None:
+        ends_at = self.seconds + seconds
+        while self.sleep_until_event(ends_at):
+            pass
+
+    def sleep_until_event(self, ends_at: float) -> bool:
+        """Go on to the next event, or to `ends_at` when there is none before; whether there was one."""
+        if self._events and self._events[0][0] <= ends_at:
+            self.seconds, _, event = heapq.heappop(self._events)
+            event()
+            return True
+        self.seconds = max(self.seconds, ends_at)
+        return False
+
+
+@dataclass
+class Faults:
+    """Counts store and provider calls, and crashes at one of them."""
+
+    at: int | None = None
+    when: str = "before"
+    calls: list[str] = field(default_factory=list)
+    active: bool = False
+
+    @contextmanager
+    def call(self, name: str) -> Iterator[None]:
+        if not self.active:
+            yield
+            return
+        number = len(self.calls)
+        self.calls.append(name)
+        if number == self.at and self.when == "before":
+            raise Crash(name)
+        yield
+        if number == self.at and self.when == "after":
+            raise Crash(name)
+
+
+class ScriptedProvider:
+    """A provider that does what its script says, and counts what it was paid for."""
+
+    name = "fal"
+
+    def __init__(self, world: "World") -> None:
+        self.world = world
+        self.script = "deliver"
+        self.seconds = 8.0
+        self.outputs = 1
+        self.loses_webhooks = False
+        self.paid: list[str] = []
+        self.jobs: dict[str, float] = {}
+        self.cancelled: list[str] = []
+
+    def submit(self, submission: Submission) -> Any:
+        with self.world.faults.call("provider.submit"):
+            return self._submit(submission)
+
+    def _submit(self, submission: Submission) -> Any:
+        if self.script == "refuse":
+            return Refused("invalid_inputs", "no", retryable=False)
+        self.paid.append(submission.attempt_id)
+        if self.script == "deliver_at_once":
+            return Finished(tuple(MediaBytes(picture(), "image/png") for _ in range(self.outputs)))
+        self.jobs[submission.attempt_id] = self.world.clock.seconds + self.seconds
+        if submission.webhook_url and not self.loses_webhooks:
+            self.world.clock.after(self.seconds, lambda: self._call_back(submission))
+        if self.script == "lose_answer":
+            return Uncertain("no answer")
+        return Accepted({"request_id": submission.attempt_id, "endpoint": submission.endpoint})
+
+    def poll(self, reference: Mapping[str, str]) -> Any:
+        with self.world.faults.call("provider.poll"):
+            done = self.jobs[reference["request_id"]] <= self.world.clock.seconds
+            if self.script == "never_finish" or not done:
+                return Running(progress=40)
+            if self.script == "fail":
+                return Failed("provider_error", "the model broke", retryable=True)
+            urls = () if self.script == "deliver_nothing" else range(self.outputs)
+            return Finished(tuple(MediaUrl(f"http://files.test/{n}.png") for n in urls), {"inference_time": 1.5})
+
+    def cancel(self, reference: Mapping[str, str]) -> bool:
+        with self.world.faults.call("provider.cancel"):
+            self.cancelled.append(reference["request_id"])
+            return True
+
+    def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        return json.loads(body)
+
+    def _call_back(self, submission: Submission) -> None:
+        provider, generation_id, token = submission.webhook_url.rsplit("/", 3)[1:]
+        body = json.dumps({"request_id": submission.attempt_id}).encode()
+        try:
+            callbacks.receive(provider, generation_id, token, {}, body)
+        except Crash:
+            # The provider sees an error and calls again a little later.
+            self.world.clock.after(5, lambda: self._call_back(submission))
+
+
+class World:
+    """One deployment, with a project that has credits and a key."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, faults: Faults | None = None, dies_on_crash: bool = False) -> None:
+        self.faults = faults or Faults()
+        self.clock = Clock()
+        self.provider = ScriptedProvider(self)
+        self.machine = Machine(self.clock, self._call, dies_on_crash)
+        self.dynamodb = CLIENT("dynamodb")
+        self._dispatched: set[tuple[str, str]] = set()
+        self._patch(monkeypatch)
+        self._build()
+        tables.Project(f"PROJECT#{PROJECT}", "PROJECT", project_id=PROJECT, name="Demo", created_at="now").insert()
+        ledger.grant(PROJECT, GRANTED_MICROS, "welcome")
+        self.key_id, self.api_key = auth.create_key(PROJECT, "test")
+        catalog.forget()
+        catalog.publish(COMPILED)
+        self.faults.active = True
+
+    # Doors
+    def request(
+        self, method: str, path: str, body: Any = None, *, key: str | None = "", headers: Mapping[str, str] | None = None
+    ) -> tuple[int, dict[str, Any], dict[str, str]]:
+        """A request as API Gateway passes it on, through the authorizer: status, body, headers."""
+        sent = {name.lower(): value for name, value in (headers or {}).items()}
+        if key is not None:
+            sent["authorization"] = f"Bearer {key or self.api_key}"
+        function, parameters = route(method, path)
+        context = self._call("authorizer", {"headers": sent})["context"]
+        path_only, _, query = path.partition("?")
+        event = {
+            "version": "2.0",
+            "rawPath": path_only,
+            "rawQueryString": query,
+            "queryStringParameters": dict(pair.split("=", 1) for pair in query.split("&")) if query else None,
+            "headers": sent,
+            "pathParameters": parameters,
+            "body": body if isinstance(body, str | None) else json.dumps(body),
+            "isBase64Encoded": False,
+            "requestContext": {
+                "http": {"method": method, "path": path_only},
+                "stage": "$default",
+                "requestId": f"req-{len(self.faults.calls)}",
+                "domainName": "museway.test",
+                "authorizer": {"lambda": context},
+            },
+        }
+        answer = self._call(function, event)
+        return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+
+    def generate(self, model: str = "nano-banana", **inputs: Any) -> str:
+        """Submit a typed request; answers the generation's id."""
+        status, body, _ = self.request("POST", "/v1/generate/media", {"model": model, "prompt": "a fox"} | inputs)
+        assert status == 202, body
+        return body["generation_id"]
+
+    # Time
+    def settle_down(self, rounds: int = 60) -> None:
+        """Let everything happen that is going to: the stream, the executions, the reconciler."""
+        for _ in range(rounds):
+            moved = self._deliver_stream()
+            moved = self._guarded(self.machine.run_all) or moved
+            if not moved and self._at_rest():
+                return
+            if not moved:
+                self.clock.sleep(61)
+                self._guarded(reconcile.run)
+        raise AssertionError(f"never came to rest: {self.violations(at_rest=True)}")
+
+    def violations(self, *, at_rest: bool = False) -> list[str]:
+        self.faults.active, before = False, self.faults.active
+        try:
+            return violations(self.dynamodb, "jobs", "ledger", at_rest=at_rest)
+        finally:
+            self.faults.active = before
+
+    def generation(self, generation_id: str) -> dict[str, Any]:
+        return views.generation(PROJECT, generation_id)
+
+    def totals(self) -> ledger.Totals:
+        return ledger.totals(PROJECT)
+
+    # Insides
+    def _call(self, function: str, event: dict[str, Any]) -> Any:
+        handler = importlib.import_module(f"functions.{function}.handler").handler
+        try:
+            return handler(event, None)
+        except Crash as crash:
+            if function in {"submit_attempt", "poll_attempt", "collect_outputs", "settle", "fail"}:
+                raise StepFailed("Crash") from crash
+            raise
+        except Exception as error:
+            if function in {"submit_attempt", "poll_attempt", "collect_outputs", "settle", "fail"}:
+                raise StepFailed(type(error).__name__) from error
+            raise
+
+    def _deliver_stream(self) -> bool:
+        moved = False
+        for item in self._generations():
+            for name, due in (("INSERT", True), ("MODIFY", item["status"]["S"] in {"completed", "failed"})):
+                mark = (name, item["pk"]["S"])
+                if not due or mark in self._dispatched:
+                    continue
+                keys = {"pk": item["pk"], "sk": item["sk"]}
+                record = {"eventName": name, "dynamodb": {"Keys": keys, "SequenceNumber": "1"}}
+                delivered = self._guarded(lambda record=record: not self._call("dispatch", {"Records": [record]})["batchItemFailures"])
+                if delivered:
+                    self._dispatched.add(mark)
+                moved = True
+        return moved
+
+    def _guarded(self, action: Callable[[], Any]) -> Any:
+        try:
+            return action()
+        except Crash:
+            return None
+
+    def _generations(self) -> list[dict[str, Any]]:
+        self.faults.active, before = False, self.faults.active
+        items = self.dynamodb.scan(TableName="jobs")["Items"]
+        self.faults.active = before
+        return [item for item in items if item["sk"]["S"] == "GENERATION"]
+
+    def _at_rest(self) -> bool:
+        return all(item["status"]["S"] in {"completed", "failed"} and "work" not in item for item in self._generations())
+
+    def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ids, "now", self.clock.now)
+        monkeypatch.setattr(views, "now", self.clock.now)
+        for module in (advance, reconcile, views, tables):
+            monkeypatch.setattr(module, "time", self.clock)
+        real = aws.client
+        monkeypatch.setattr(
+            aws, "client", lambda service: FaultyMachine(self) if service == "stepfunctions" else real(service)
+        )
+        monkeypatch.setattr(providers, "provider", lambda _name: self.provider)
+        original = BaseClient._make_api_call
+
+        def make_api_call(client: Any, operation: str, arguments: Any) -> Any:
+            with self.faults.call(operation):
+                return original(client, operation, arguments)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", make_api_call)
+
+    def _build(self) -> None:
+        for table in manifest.TABLES:
+            attributes = {"pk": "S", "sk": "S"}
+            options: dict[str, Any] = {}
+            for index in table.indexes:
+                attributes |= {index.partition: "S", index.sort: "N" if index.sort_is_number else "S"}
+                options.setdefault("GlobalSecondaryIndexes", []).append(
+                    {
+                        "IndexName": index.name,
+                        "KeySchema": schema(index.partition, index.sort),
+                        "Projection": {"ProjectionType": "KEYS_ONLY" if index.keys_only else "ALL"},
+                    }
+                )
+            self.dynamodb.create_table(
+                TableName=table.name,
+                KeySchema=schema("pk", "sk"),
+                AttributeDefinitions=[{"AttributeName": a, "AttributeType": t} for a, t in attributes.items()],
+                BillingMode="PAY_PER_REQUEST",
+                **options,
+            )
+        CLIENT("s3").create_bucket(Bucket="drive")
+        CLIENT("events").create_event_bus(Name="museway-test")
+
+
+class FaultyMachine:
+    """The machine's client side, with faults around each call."""
+
+    def __init__(self, world: World) -> None:
+        self.exceptions = Machine.exceptions
+        self._world = world
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(**arguments: Any) -> Any:
+            with self._world.faults.call(f"states.{name}"):
+                return getattr(self._world.machine, name)(**arguments)
+
+        return call
+
+
+def schema(key: str, sort: str) -> list[dict[str, str]]:
+    return [{"AttributeName": key, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
+
+
+def route(method: str, path: str) -> tuple[str, dict[str, str]]:
+    """The function behind a route, by the deployment's own list."""
+    asked = path.partition("?")[0].strip("/").split("/")
+    for candidate in manifest.ROUTES:
+        parts = candidate.path.strip("/").split("/")
+        greedy = parts[-1].endswith("+}")
+        if candidate.method != method or not (len(parts) == len(asked) or (greedy and len(asked) >= len(parts))):
+            continue
+        found = dict(zip(parts, [*asked[: len(parts) - 1], "/".join(asked[len(parts) - 1 :])], strict=True))
+        if all(part == given or part.startswith("{") for part, given in found.items()):
+            return candidate.function, {p.strip("{}+"): v for p, v in found.items() if p.startswith("{")}
+    raise LookupError(f"no route {method} {path}")
+
+
+def picture(color: str = "orange") -> bytes:
+    """A small real PNG."""
+    file = io.BytesIO()
+    Image.new("RGB", (64, 36), color).save(file, "PNG")
+    return file.getvalue()
+
+
+def files(request: httpx.Request) -> httpx.Response:
+    """What the outside holds: pictures under http://files.test/."""
+    if request.url.path.endswith(".png"):
+        return httpx.Response(200, content=picture(), headers={"content-type": "image/png"})
+    if request.url.path.endswith(".html"):
+        return httpx.Response(200, content=b"<html>", headers={"content-type": "image/png"})
+    return httpx.Response(404)
+
+
+COMPILED = compile_catalog()
+
+# Every world shares the clients (making them is most of a world's cost); moto forgets between worlds.
+CLIENT = functools.cache(boto3.client)
+
+
+@contextmanager
+def world(**options: Any) -> Iterator[World]:
+    """A fresh world; everything is undone at the end."""
+    with pytest.MonkeyPatch.context() as monkeypatch, mock_aws():
+        for name, value in ENVIRONMENT.items():
+            monkeypatch.setenv(name, value)
+        config.settings.cache_clear()
+        with transport.use(httpx.MockTransport(files)):
+            yield World(monkeypatch, **options)
+    config.settings.cache_clear()
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
