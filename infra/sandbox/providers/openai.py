@@ -134,6 +134,8 @@ class OpenAI(Provider):
 
     async def edit_image(self, request: Request) -> Response:
         """The same for pictures made from the uploaded ones (`image`, or `image[]` repeated)."""
+        if (denied := _unauthorized(request)) is not None:
+            return denied
         form = await form_of(request)
         if form is None:
             return _error(400, "The body is not multipart/form-data.")
