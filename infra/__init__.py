@@ -1,0 +1,1 @@
+"""Every way Museway runs: the CDK app, the machine-local runtime, the sandbox of providers."""

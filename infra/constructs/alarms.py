@@ -1,0 +1,73 @@
+"""Alarms for what must be looked at."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra import naming
+from infra.constructs.estate import Estate
+from infra.constructs.http_api import HttpApi
+from infra.settings import Settings
+
+SERVER_ERRORS_IN_FIVE_MINUTES = 5
+
+
+class Alarms(Construct):
+    """One alarm for each sign of trouble; they tell a topic if the stage names one."""
+
+    def __init__(self, scope: Construct, settings: Settings, estate: Estate, api: HttpApi) -> None:
+        super().__init__(scope, "Alarms")
+        self._stage = settings.stage
+        self._topic = (
+            sns.Topic.from_topic_arn(self, "Topic", settings.alarm_topic_arn) if settings.alarm_topic_arn else None
+        )
+        for name, queue in estate.queues.items():
+            self._alarm(
+                name,
+                queue.metric_approximate_number_of_messages_visible(period=Duration.minutes(1), statistic="Maximum"),
+                f"An event could not be handled and lies in {name}: see why, then send it again.",
+            )
+        self._alarm(
+            "ledger_equation_broken",
+            _metric("Museway", "ledger_equation_broken", service=naming.function(settings.stage, "reconcile")),
+            "The reconciler found a project whose granted, available, held and spent amounts do not add up.",
+        )
+        self._alarm(
+            "server_errors",
+            _metric("AWS/ApiGateway", "5xx", ApiId=api.api.ref),
+            "The API answered with server errors.",
+            threshold=SERVER_ERRORS_IN_FIVE_MINUTES,
+        )
+        for metric in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"):
+            self._alarm(
+                metric,
+                _metric("AWS/States", metric, StateMachineArn=estate.machine_arn),
+                "An execution of a generation ended otherwise than by its own steps; the reconciler restarts it.",
+            )
+
+    def _alarm(self, name: str, metric: cloudwatch.Metric, meaning: str, threshold: int = 1) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            naming.logical_id(name),
+            alarm_name=f"{naming.stack(self._stage)}-{name}",
+            alarm_description=meaning,
+            metric=metric,
+            threshold=threshold,
+            evaluation_periods=1,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+        )
+        if self._topic:
+            alarm.add_alarm_action(actions.SnsAction(self._topic))
+
+
+def _metric(namespace: str, name: str, **dimensions: str) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace=namespace,
+        metric_name=name,
+        dimensions_map=dimensions,
+        statistic="Sum",
+        period=Duration.minutes(5),
+    )

@@ -1,0 +1,42 @@
+"""The key that secrets are encrypted with, and the secret that holds the providers' API keys."""
+
+from aws_cdk import RemovalPolicy, SecretValue
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra import naming
+from infra.constructs.nag import accept
+from infra.settings import Settings
+
+
+class Secrets(Construct):
+    """A rotating KMS key, and a secret: a JSON object from provider to API key, empty until an operator fills it."""
+
+    def __init__(self, scope: Construct, settings: Settings) -> None:
+        super().__init__(scope, "Secrets")
+        removal = RemovalPolicy.RETAIN if settings.retain_data else RemovalPolicy.DESTROY
+        self.key = kms.Key(
+            self,
+            "Key",
+            alias=f"alias/{naming.stack(settings.stage)}",
+            description="Museway: provider keys of the operator and of its projects",
+            enable_key_rotation=True,
+            removal_policy=removal,
+        )
+        self.provider_keys = secretsmanager.Secret(
+            self,
+            "ProviderKeys",
+            description='Museway: API keys of the providers, as in {"fal": "...", "openai": "..."}',
+            encryption_key=self.key,
+            # A constant, so that no later deployment touches what the operator stored.
+            secret_string_value=SecretValue.unsafe_plain_text("{}"),
+            removal_policy=removal,
+        )
+        accept(
+            self.provider_keys,
+            {
+                "AwsSolutions-SMG4": "The keys are issued by the providers on their own sites; none has an interface "
+                "by which a rotation function could renew one."
+            },
+        )

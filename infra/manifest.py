@@ -1,0 +1,255 @@
+"""The stack as plain data: tables, functions with what they may do, routes.
+
+Read by CDK, by the tests and by whoever wants to know what runs. A new route or function is one entry here
+and, for a function, a folder `functions/<name>`. Environment variables follow from the grants: a function
+that may touch the jobs table is told its name.
+"""
+
+from dataclasses import dataclass
+
+READ = "GetItem"
+MONEY_THAT_MOVES = ("BALANCE#*", "HOLD#*")
+"""Partition keys of the ledger that may be updated; entries and records are only ever put."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """A global secondary index."""
+
+    name: str
+    partition: str
+    sort: str
+    sort_is_number: bool = False
+    keys_only: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A DynamoDB table; every one has `pk` and `sk`, both text."""
+
+    name: str
+    indexes: tuple[Index, ...] = ()
+    stream: bool = False
+
+
+TABLES = (
+    Table("catalog"),
+    Table("projects"),
+    Table(
+        "jobs",
+        indexes=(
+            Index("by_project", "project_id", "listed_at"),
+            Index("open_work", "work", "due_at", sort_is_number=True, keys_only=True),
+        ),
+        stream=True,
+    ),
+    Table("ledger", indexes=(Index("listing", "listing", "listed_at"),)),
+)
+
+
+DEAD_LETTERS = ("failed_dispatches", "failed_reconciliations")
+"""Queues that keep what could not be handled."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a function may do with one resource."""
+
+    resource: str
+    """A table, a dead-letter queue, or one of `jobs_stream`, `drive`, `inbox`, `machine` (the state machine),
+    `executions` (of it), `bus`, `provider_keys`."""
+    actions: str
+    """Action names without their service, separated by spaces."""
+    index: str = ""
+    """The index that the actions are for, instead of the table itself."""
+    keys: tuple[str, ...] = ()
+    """Patterns that the partition key or object key must match; none means all."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """One Lambda function; its code is `functions/<name>/handler.py`."""
+
+    name: str
+    grants: tuple[Grant, ...]
+    timeout_seconds: int = 30
+    memory_mb: int = 512
+    environment: tuple[str, ...] = ()
+    """Variables beyond those that follow from the grants."""
+    layers: tuple[str, ...] = ("core", "vendor")
+    concurrency_share: float = 0
+    """The part of the account's concurrency that is reserved for, and the most that is used by, it."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route of the HTTP API."""
+
+    method: str
+    path: str
+    function: str
+    public_because: str = ""
+    """Why it needs no API key; empty: it does."""
+
+
+FUNCTIONS = (
+    # Behind the API. API Gateway gives up after 30 s, so none may take longer.
+    Function("authorizer", (Grant("projects", READ),), timeout_seconds=15, memory_mb=1024),
+    Function(
+        "submission",
+        (
+            Grant("catalog", READ),
+            Grant("projects", READ),
+            Grant("jobs", "GetItem PutItem ConditionCheckItem"),
+            Grant("ledger", "GetItem PutItem"),
+            Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES),
+            Grant("drive", "GetObject"),
+        ),
+        memory_mb=1024,
+        environment=("PUBLIC_URL", "URL_ALLOWED_HOSTS", "AWAIT_SECONDS_MAX", "DEADLINE_SECONDS_MAX"),
+    ),
+    Function(
+        "generations",
+        (Grant("jobs", "GetItem Query"), Grant("jobs", "Query", index="by_project"), Grant("drive", "GetObject")),
+        environment=("PUBLIC_URL",),
+        concurrency_share=0.34,
+    ),
+    Function("pricing", (Grant("catalog", READ), Grant("projects", READ))),
+    Function(
+        "billing",
+        (Grant("ledger", READ), Grant("ledger", "Query", index="listing"), Grant("projects", READ)),
+    ),
+    Function("drive", (Grant("drive", "PutObject GetObject"),)),
+    Function(
+        "callbacks",
+        (Grant("jobs", "GetItem UpdateItem"), Grant("machine", "SendTaskSuccess")),
+        environment=("FAL_JWKS_URL", "URL_ALLOWED_HOSTS"),
+    ),
+    Function("docs", (Grant("catalog", READ),), environment=("PUBLIC_URL",)),
+    # Steps of the state machine.
+    Function(
+        "submit_attempt",
+        (
+            Grant("jobs", "GetItem PutItem UpdateItem ConditionCheckItem"),
+            Grant("catalog", READ),
+            Grant("drive", "PutObject", keys=("staging/*",)),
+            Grant("drive", "GetObject"),
+            Grant("provider_keys", "GetSecretValue"),
+            Grant("machine", "SendTaskSuccess"),
+        ),
+        timeout_seconds=150,
+        environment=("PUBLIC_URL", "PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS", "PROVIDER_TIMEOUT_SECONDS"),
+    ),
+    Function(
+        "poll_attempt",
+        (
+            Grant("jobs", "GetItem UpdateItem"),
+            Grant("catalog", READ),
+            Grant("provider_keys", "GetSecretValue"),
+        ),
+        timeout_seconds=60,
+        memory_mb=256,
+        environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS", "POLL_WINDOW_SECONDS"),
+        concurrency_share=0.34,
+    ),
+    Function(
+        "collect_outputs",
+        (
+            Grant("jobs", "GetItem UpdateItem"),
+            Grant("catalog", READ),
+            Grant("drive", "PutObject GetObject"),
+            Grant("provider_keys", "GetSecretValue"),
+        ),
+        timeout_seconds=300,
+        memory_mb=1769,  # one full vCPU: hashing, probing and thumbnails are CPU
+        environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS"),
+        layers=("core", "vendor", "media"),
+    ),
+    Function(
+        "settle",
+        (
+            Grant("jobs", "GetItem UpdateItem"),
+            Grant("ledger", "GetItem PutItem"),
+            Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES),
+            Grant("projects", READ),
+            Grant("catalog", READ),
+        ),
+    ),
+    Function(
+        "fail",
+        (
+            Grant("jobs", "GetItem UpdateItem"),
+            Grant("ledger", "GetItem PutItem"),
+            Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES),
+            Grant("catalog", READ),
+            Grant("provider_keys", "GetSecretValue"),
+        ),
+        timeout_seconds=60,
+        environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS"),
+    ),
+    # On events and schedules.
+    Function(
+        "dispatch",
+        (
+            Grant("jobs_stream", "DescribeStream GetRecords GetShardIterator ListStreams"),
+            Grant("jobs", "GetItem UpdateItem"),
+            Grant("machine", "StartExecution"),
+            Grant("bus", "PutEvents"),
+            Grant("failed_dispatches", "SendMessage"),
+        ),
+    ),
+    Function(
+        "reconcile",
+        (
+            Grant("jobs", "GetItem UpdateItem"),
+            Grant("jobs", "Query", index="open_work"),
+            Grant("ledger", "GetItem PutItem"),
+            Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES),
+            Grant("ledger", "Query", index="listing"),
+            Grant("projects", "GetItem Scan"),
+            Grant("catalog", READ),
+            Grant("machine", "StartExecution"),
+            Grant("executions", "DescribeExecution"),
+            Grant("bus", "PutEvents"),
+            Grant("failed_reconciliations", "SendMessage"),
+        ),
+        timeout_seconds=55,
+    ),
+    # For the operator, behind no route: invoked with AWS credentials and by CloudFormation.
+    Function(
+        "admin",
+        (
+            Grant("catalog", "GetItem PutItem UpdateItem BatchWriteItem"),
+            Grant("projects", "GetItem PutItem UpdateItem"),
+            Grant("ledger", "GetItem PutItem"),
+            Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES),
+        ),
+    ),
+)
+
+_CATALOGUE = "What is offered at which price is public."
+_HEALTH = "Says no more than that the service lives and what its interface is."
+_WEBHOOK = "Providers have no API key; the path carries an unguessable token and the provider's signature is checked."
+
+ROUTES = (
+    Route("POST", "/v1/generate/media", "submission"),
+    Route("POST", "/v1/media/generate", "submission"),
+    Route("GET", "/v1/generations", "generations"),
+    Route("GET", "/v1/generations/{generation_id}", "generations"),
+    Route("POST", "/v1/estimate", "pricing"),
+    Route("GET", "/v1/models", "pricing", _CATALOGUE),
+    Route("GET", "/v1/models/{model_id+}", "pricing", _CATALOGUE),  # greedy: ids contain slashes
+    Route("GET", "/v1/pricing", "pricing", _CATALOGUE),
+    Route("GET", "/v1/balance", "billing"),
+    Route("GET", "/v1/records", "billing"),
+    Route("GET", "/v1/ledger", "billing"),
+    Route("POST", "/v1/upload/media", "drive"),
+    Route("POST", "/v1/drive/sign", "drive"),
+    Route("POST", "/v1/callbacks/{provider}/{generation_id}/{token}", "callbacks", _WEBHOOK),
+    Route("GET", "/health", "docs", _HEALTH),
+    Route("GET", "/openapi.json", "docs", _HEALTH),
+    Route("GET", "/docs", "docs", _HEALTH),
+)
+
+STEPS = ("submit_attempt", "poll_attempt", "collect_outputs", "settle", "fail")
+"""Functions that the state machine calls, by the names of its placeholders."""

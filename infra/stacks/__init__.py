@@ -1,0 +1,1 @@
+"""Stacks compose constructs and hold no resources of their own."""
