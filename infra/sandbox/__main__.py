@@ -13,9 +13,7 @@ from infra.sandbox.serving import listening_socket, serve_on, url_of
 
 def main(arguments: list[str] | None = None) -> int:
     """Serves until a signal; exits with 1 when the port is taken."""
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.sandbox", description="Sandbox of the media providers."
-    )
+    parser = argparse.ArgumentParser(prog="python -m infra.sandbox", description="Sandbox of the media providers.")
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--base-url", help="the URL that clients reach it at; default http://HOST:PORT")

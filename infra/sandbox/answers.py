@@ -43,14 +43,14 @@ class NoAnswer(Response):
             await send({"type": "http.response.start", "status": 200, "headers": head})
 
 
-def huge(beginning: bytes, media_type: str) -> Response:
-    """A body that begins like the real one and goes on with zeros for 64 GiB, as its length announces."""
+def huge(beginning: bytes, media_type: str, filling: bytes = b"\0") -> Response:
+    """A body that begins like the real one and goes on with one byte for 64 GiB, as its length announces."""
 
     async def body() -> AsyncIterator[bytes]:
         yield beginning
         sent = len(beginning)
         while sent < HUGE_BYTES:
-            piece = bytes(min(_CHUNK_BYTES, HUGE_BYTES - sent))
+            piece = filling * min(_CHUNK_BYTES, HUGE_BYTES - sent)
             sent += len(piece)
             yield piece
             # The server's writing never gives way: without a pause, nobody would see that the client left.
@@ -60,7 +60,9 @@ def huge(beginning: bytes, media_type: str) -> Response:
 
 
 def cut_short(whole: Response) -> Response:
-    """The same answer without its last third, complete as far as HTTP is concerned."""
+    """The same answer without its last third, complete as far as HTTP is concerned; a stream stays whole."""
+    if isinstance(whole, StreamingResponse):
+        return whole
     body = bytes(whole.body)
     return Response(body[: len(body) * 2 // 3], whole.status_code, media_type=whole.media_type)
 

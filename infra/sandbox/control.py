@@ -66,9 +66,7 @@ class Controls:
         else:
             # 0 and null both mean until cleared.
             times = order.times or None
-            self._sandbox.faults.arm(
-                Fault(order.provider, order.fault, times, order.match or "", order.seconds)
-            )
+            self._sandbox.faults.arm(Fault(order.provider, order.fault, times, order.match or "", order.seconds))
         return await self.armed(request)
 
     async def armed(self, _request: Request) -> Response:

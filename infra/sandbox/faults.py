@@ -27,7 +27,7 @@ empty_output         ending      success without output: fal `images: []`, `vide
 expired_output_url   output      the output's URL answers 404 for ever; OpenAI has no URLs, so no effect there
 wrong_content_type   output      the file's header says `text/html` for ever, the bytes are right; OpenAI's
                                  pictures are in another format than asked
-huge_output          output      the file announces and begins 64 GiB; base64 in JSON is 256 MiB of text
+huge_output          output      the file announces and begins 64 GiB, and so does a picture as base64 in JSON
 truncated_output     download    one download announces its whole length and breaks off half way; of base64 in
                                  JSON, half of the file
 lost_webhook         webhook     the true webhook is not sent

@@ -24,15 +24,13 @@ class StoredFile:
     name: str
     url: str
     path: Path
-    media: Media
+    size_bytes: int
+    media_type: str
+    width: int | None
+    height: int | None
     provider: str
     text: str
     fault: str | None
-
-    @property
-    def size_bytes(self) -> int:
-        """The length of the true content."""
-        return len(self.media.content)
 
 
 class Files:
@@ -50,8 +48,18 @@ class Files:
         fault = self._faults.take(Moment.OUTPUT, provider, text)
         path = Path(self._folder.name) / name
         path.write_bytes(media.content)
-        url = f"{self._base_url}/files/{name}"
-        stored = StoredFile(name, url, path, media, provider, text, fault.name if fault else None)
+        stored = StoredFile(
+            name=name,
+            url=f"{self._base_url}/files/{name}",
+            path=path,
+            size_bytes=len(media.content),
+            media_type=media.media_type,
+            width=media.width,
+            height=media.height,
+            provider=provider,
+            text=text,
+            fault=fault.name if fault else None,
+        )
         self._files[name] = stored
         return stored
 
@@ -61,10 +69,10 @@ class Files:
         if stored is None or stored.fault == "expired_output_url":
             return PlainTextResponse(NOT_FOUND, 404)
         if stored.fault == "huge_output":
-            return huge(stored.media.content, stored.media.media_type)
+            return huge(stored.path.read_bytes(), stored.media_type)
         if self._faults.take(Moment.DOWNLOAD, stored.provider, stored.text):
-            return BrokenOff(stored.media.content, media_type=stored.media.media_type)
-        media_type = "text/html" if stored.fault == "wrong_content_type" else stored.media.media_type
+            return BrokenOff(stored.path.read_bytes(), media_type=stored.media_type)
+        media_type = "text/html" if stored.fault == "wrong_content_type" else stored.media_type
         return FileResponse(stored.path, media_type=media_type)
 
     def close(self) -> None:

@@ -38,9 +38,7 @@ def create_app(base_url: str, *, job_seconds: float = JOB_SECONDS) -> Starlette:
         return JSONResponse({"status": "ok", "providers": list(providers)})
 
     mounts = [
-        Mount(
-            f"/{name}", app=Recorder(Router(provider.routes(), redirect_slashes=False), name, sandbox.calls)
-        )
+        Mount(f"/{name}", app=Recorder(Router(provider.routes(), redirect_slashes=False), name, sandbox.calls))
         for name, provider in providers.items()
     ]
     routes = [

@@ -46,6 +46,8 @@ async def serve_on(bound: socket.socket, app: Starlette, stopped: Callable[[], A
     config.accesslog = None
     config.errorlog = "-"
     config.loglevel = "WARNING"
+    # As long as providers keep theirs: a client that reuses a connection must not find it closed the same moment.
+    config.keep_alive_timeout = 75.0
     config.graceful_timeout = 1.0
 
     async def until_stopped() -> None:

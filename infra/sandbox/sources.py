@@ -57,9 +57,7 @@ class Sources:
                     if len(content) > SOURCE_BYTES_MAX:
                         raise _unreachable(source, f"The file is larger than {SOURCE_BYTES_MAX} bytes.")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _unreachable(
-                source, "Failed to download the file. Check that the URL is reachable."
-            ) from error
+            raise _unreachable(source, "Failed to download the file. Check that the URL is reachable.") from error
         return bytes(content)
 
     async def _check_picture(self, source: Source, content: bytes) -> None:

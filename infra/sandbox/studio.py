@@ -45,9 +45,7 @@ class Studio:
         if done.cancelled() or done.exception() is not None:
             self._made.pop(order, None)
             return
-        made = {
-            key: len(f.result().content) for key, f in self._made.items() if f.done() and not f.cancelled()
-        }
+        made = {key: len(f.result().content) for key, f in self._made.items() if f.done() and not f.cancelled()}
         total = sum(made.values())
         for key, size in made.items():
             if total <= CACHE_BYTES_MAX:

@@ -84,7 +84,7 @@ class Fal(Provider):
         if app not in APPS:
             return _not_found(f'Application "{app}" not found')
         try:
-            inputs = APPS[app](**body) if body is not None else APPS[app].model_validate(None)
+            inputs = APPS[app].model_validate(body)
         except ValidationError as error:
             return JSONResponse({"detail": _details(error)}, 422)
         job = self._start(request, app, inputs)
@@ -119,9 +119,7 @@ class Fal(Provider):
             return job
         call_of(request).request_id = job.id
         if job.state is not State.FINISHED:
-            return await self.queue_call(
-                request, JSONResponse({"detail": "Request is still in progress"}, 400)
-            )
+            return await self.queue_call(request, JSONResponse({"detail": "Request is still in progress"}, 400))
         status, payload = _ending(job)
         headers = {"x-fal-request-id": job.id}
         if job.failure is not None and job.failure.cause in _QUEUE_ERROR_TYPES:
@@ -190,9 +188,7 @@ def _unauthorized(request: Request) -> Response | None:
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "key" and key.strip():
         return None
-    detail = (
-        "Authentication is required to access this application. Send the header Authorization: Key $FAL_KEY."
-    )
+    detail = "Authentication is required to access this application. Send the header Authorization: Key $FAL_KEY."
     return JSONResponse({"detail": detail}, 401)
 
 

@@ -70,12 +70,12 @@ def described(file: StoredFile) -> dict[str, Any]:
     """fal's File: pictures carry their pixels as well."""
     shown: dict[str, Any] = {
         "url": file.url,
-        "content_type": file.media.media_type,
+        "content_type": file.media_type,
         "file_name": file.name,
         "file_size": file.size_bytes,
     }
-    if file.media.media_type.startswith("image/"):
-        shown.update(width=file.media.width, height=file.media.height)
+    if file.media_type.startswith("image/"):
+        shown.update(width=file.width, height=file.height)
     return shown
 
 
@@ -115,9 +115,7 @@ class NanoBananaEdit(NanoBananaBase):
     """`fal-ai/nano-banana/edit`."""
 
     image_urls: Annotated[list[Url], Field(min_length=1, max_length=10)]
-    aspect_ratio: Literal["auto", "21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16"] = (
-        "auto"
-    )
+    aspect_ratio: Literal["auto", "21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16"] = "auto"
 
     def sources(self) -> list[Source]:
         """The pictures to edit."""
@@ -126,9 +124,7 @@ class NanoBananaEdit(NanoBananaBase):
     def orders(self, pictures: Sequence[bytes], /) -> list[Order]:
         """The pictures; `auto` is the shape of the first source."""
         ratio = self.aspect_ratio
-        return self._pictures(
-            nearest_ratio(pictures[0], NANO_BANANA_PIXELS) if ratio == "auto" else ratio, pictures
-        )
+        return self._pictures(nearest_ratio(pictures[0], NANO_BANANA_PIXELS) if ratio == "auto" else ratio, pictures)
 
 
 class Size(BaseModel):
@@ -145,9 +141,7 @@ class GptImage2(App):
     prompt: Annotated[str, Field(min_length=2, max_length=32_000)]
     image_size: (
         Size
-        | Literal[
-            "square_hd", "square", "portrait_4_3", "portrait_16_9", "landscape_4_3", "landscape_16_9", "auto"
-        ]
+        | Literal["square_hd", "square", "portrait_4_3", "portrait_16_9", "landscape_4_3", "landscape_16_9", "auto"]
     ) = "landscape_4_3"
     quality: Literal["auto", "low", "medium", "high"] = "high"
     num_images: Annotated[int, Field(ge=1, le=4)] = 1
@@ -185,7 +179,6 @@ class KlingText(App):
     duration: Literal["3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"] = "5"
     aspect_ratio: Literal["16:9", "9:16", "1:1"] = "16:9"
     generate_audio: bool = True
-    negative_prompt: str = ""
 
     def orders(self, pictures: Sequence[bytes], /) -> list[Order]:
         """One video."""

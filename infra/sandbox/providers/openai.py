@@ -30,7 +30,6 @@ PIXELS_MAX = 3840 * 2160
 TOKENS_PER_SQUARE = {"low": 272, "medium": 1056, "high": 4160, "xhigh": 6240, "max": 8320}
 IMAGE_INPUT_TOKENS = 323
 CHARACTERS_PER_TOKEN = 4
-HUGE_BASE64_CHARACTERS = 256 * 1024 * 1024
 
 _TROUBLES: dict[str, tuple[int, str, str, str | None]] = {
     "refuse": (
@@ -141,9 +140,7 @@ class OpenAI(Provider):
             return _error(400, "The body is not multipart/form-data.")
         pictures = form.files("image", "image[]")
         if not pictures:
-            return _error(
-                400, "Missing required parameter: 'image'.", param="image", code="missing_required_parameter"
-            )
+            return _error(400, "Missing required parameter: 'image'.", param="image", code="missing_required_parameter")
         for picture in pictures:
             try:
                 await self.sandbox.studio.run(functools.partial(decode_image, picture))
@@ -185,6 +182,8 @@ class OpenAI(Provider):
     def _drawer(self, pictures: tuple[bytes, ...]) -> Maker[ImageRequest]:
         async def draw(wanted: ImageRequest, text: str, empty: bool) -> Response:
             flaw = self._output_flaw(text)
+            if flaw == "huge_output":
+                return huge(b'{"data": [{"b64_json": "', "application/json", filling=b"A")
             image_format = wanted.output_format
             if flaw == "wrong_content_type":
                 image_format = "jpeg" if image_format == "png" else "png"
@@ -197,8 +196,6 @@ class OpenAI(Provider):
             if flaw == "truncated_output":
                 contents = [content[: len(content) // 2] for content in contents]
             data = [{"b64_json": base64.b64encode(content).decode()} for content in contents]
-            if flaw == "huge_output":
-                data = [{"b64_json": "A" * HUGE_BASE64_CHARACTERS}]
             return JSONResponse(_images_body(wanted, data, len(pictures)))
 
         return draw
@@ -213,9 +210,7 @@ class OpenAI(Provider):
             return BrokenOff(media.content, media_type=media.media_type)
         if flaw == "huge_output":
             return huge(media.content, media.media_type)
-        return Response(
-            media.content, media_type="text/html" if flaw == "wrong_content_type" else media.media_type
-        )
+        return Response(media.content, media_type="text/html" if flaw == "wrong_content_type" else media.media_type)
 
     def _output_flaw(self, text: str) -> str | None:
         """The output or download fault that strikes: here the answer is both the output and its download."""
@@ -272,9 +267,7 @@ def _invalid(error: ValidationError) -> Response:
     first = error.errors(include_url=False, include_context=False)[0]
     param = ".".join(str(part) for part in first["loc"]) or None
     if first["type"] == "missing":
-        return _error(
-            400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter"
-        )
+        return _error(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
     return _error(400, f"Invalid value for '{param}': {first['msg']}.", param=param, code="invalid_value")
 
 

@@ -170,16 +170,12 @@ def _phoneme(sound: str, pitch_hz: int, length: int) -> Samples:
         return array.array("h", bytes(2 * length))
     if sound == "hiss":
         dice = generator("hiss", length)
-        return array.array(
-            "h", [int(dice.uniform(-2400, 2400) * (1 - i / length) ** 2) for i in range(length)]
-        )
+        return array.array("h", [int(dice.uniform(-2400, 2400) * (1 - i / length) ** 2) for i in range(length)])
     loudness = 0.35 if sound == "voiced" else 1.0
     period = _vowel_period("u" if sound == "voiced" else sound, pitch_hz)
     edge = max(1, length // 6)
     shape = [min(1.0, i / edge, (length - i) / edge) * loudness for i in range(length)]
-    return array.array(
-        "h", [int(level * value) for level, value in zip(shape, itertools.cycle(period), strict=False)]
-    )
+    return array.array("h", [int(level * value) for level, value in zip(shape, itertools.cycle(period), strict=False)])
 
 
 @functools.lru_cache(maxsize=128)
@@ -187,13 +183,11 @@ def _vowel_period(vowel: str, pitch_hz: int) -> list[float]:
     """One period of the voice with the vowel's two formants."""
     length = round(SPEECH_RATE_HZ / pitch_hz)
     weights = [
-        sum(math.exp(-(((harmonic * pitch_hz - formant) / 140) ** 2)) for formant in _VOWELS[vowel])
-        + 0.4 / harmonic
+        sum(math.exp(-(((harmonic * pitch_hz - formant) / 140) ** 2)) for formant in _VOWELS[vowel]) + 0.4 / harmonic
         for harmonic in range(1, 3400 // pitch_hz)
     ]
     period = [
-        sum(w * math.sin(2 * math.pi * (h + 1) * i / length) for h, w in enumerate(weights))
-        for i in range(length)
+        sum(w * math.sin(2 * math.pi * (h + 1) * i / length) for h, w in enumerate(weights)) for i in range(length)
     ]
     peak = max(map(abs, period))
     return [9000 * value / peak for value in period]
@@ -205,9 +199,7 @@ def _bar(root: int, chord: tuple[int, ...], beat: int) -> Samples:
     held = [_note(root + 12 + step, length, 0.3) for step in chord]
     bass = _note(root - 12 + chord[0], beat, 1.5) * 4
     eighth = beat // 2
-    lead = [
-        level for index in range(8) for level in _note(root + 24 + chord[index % len(chord)], eighth, 4.0)
-    ]
+    lead = [level for index in range(8) for level in _note(root + 24 + chord[index % len(chord)], eighth, 4.0)]
     lead.extend([0] * (length - len(lead)))
     mixed = zip(*held, bass, lead, strict=True)
     return array.array("h", [sum(levels) for levels in mixed])

@@ -93,9 +93,7 @@ def _draw_sun(picture: Image.Image, dice: random.Random, hue: float) -> None:
     for ring in (1.8, 1.4, 1.0):
         reach = radius * ring
         alpha = 255 if ring == 1.0 else 60
-        halo.ellipse(
-            (x - reach, y - reach, x + reach, y + reach), fill=(*_colour(hue + 0.5, 0.25, 1.0), alpha)
-        )
+        halo.ellipse((x - reach, y - reach, x + reach, y + reach), fill=(*_colour(hue + 0.5, 0.25, 1.0), alpha))
 
 
 def _draw_hill(picture: Image.Image, dice: random.Random, layer: int, hue: float) -> None:
@@ -133,9 +131,7 @@ def _write(picture: Image.Image, prompt: str) -> None:
     )
 
 
-def _wrapped(
-    caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_pixels: float
-) -> list[str]:
+def _wrapped(caption: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width_pixels: float) -> list[str]:
     lines: list[str] = []
     for word in caption.split(" "):
         joined = f"{lines[-1]} {word}" if lines else word

@@ -62,18 +62,14 @@ def _film(still: Image.Image, order: VideoOrder) -> bytes:
     return buffer.getvalue()
 
 
-def _mux_pictures(
-    container: av.container.OutputContainer, video: VideoStream, still: Image.Image, frames: int
-) -> None:
+def _mux_pictures(container: av.container.OutputContainer, video: VideoStream, still: Image.Image, frames: int) -> None:
     width, height = still.size
     frame: av.VideoFrame | None = None
     for index in range(frames):
         if frame is None or index % FRAMES_PER_PICTURE == 0:
             inset = ZOOM / 2 * index / frames
             box = (width * inset, height * inset, width * (1 - inset), height * (1 - inset))
-            zoomed = (
-                still if index == 0 else still.resize((width, height), Image.Resampling.BILINEAR, box=box)
-            )
+            zoomed = still if index == 0 else still.resize((width, height), Image.Resampling.BILINEAR, box=box)
             drawn = av.VideoFrame.from_image(zoomed)  # type: ignore[no-untyped-call]
             frame = drawn.reformat(format="yuv420p")
         frame.pts = index

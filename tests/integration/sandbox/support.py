@@ -58,6 +58,11 @@ class SandboxControl:
         [job] = [job for job in self.jobs() if job["prompt"] == prompt]
         return job
 
+    def wait_finished(self, prompt: str) -> dict[str, Any]:
+        """Waits until the one queue job of a prompt has ended, and gives it."""
+        until(lambda: self.job(prompt)["state"] == "finished", f"the job {prompt!r} finishes")
+        return self.job(prompt)
+
     def job_by_id(self, request_id: str) -> dict[str, Any]:
         """The queue job of an id."""
         [job] = [job for job in self.jobs() if job["request_id"] == request_id]
@@ -163,7 +168,7 @@ def probe(content: bytes) -> Probe:
 def first_frame_colour(content: bytes) -> tuple[int, ...]:
     """The colour in the middle of a video's first frame."""
     with av.open(io.BytesIO(content), "r") as media:
-        picture = next(media.decode(video=0)).to_image()
+        picture = next(media.decode(video=0)).to_image()  # type: ignore[no-untyped-call]
     colour = picture.getpixel((picture.width // 2, picture.height // 2))
     assert isinstance(colour, tuple)
     return tuple(int(part) for part in colour)

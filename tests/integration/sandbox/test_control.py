@@ -78,15 +78,14 @@ def test_speed(sandbox_url: str, fal_http: httpx.Client, control: SandboxControl
         control.speed(seconds)
         prompt = f"a fox in {seconds} s"
         fal_http.post(NANO, json={"prompt": prompt})
-        until(lambda prompt=prompt: control.job(prompt)["state"] == "finished", "the job finishes")  # type: ignore[misc]
-        job = control.job(prompt)
+        job = control.wait_finished(prompt)
         assert job["finished_at"] - job["accepted_at"] >= seconds
     assert httpx.post(f"{sandbox_url}/_control/speed", json={"seconds": -1}).status_code == 400
 
 
 def test_files_with_range_and_head(sandbox_url: str, fal_http: httpx.Client, control: SandboxControl) -> None:
     accepted = fal_http.post(NANO, json={"prompt": "a fox in a file"}).json()
-    until(lambda: control.job("a fox in a file")["state"] == "finished", "the job finishes")
+    control.wait_finished("a fox in a file")
     url = fal_http.get(accepted["response_url"]).json()["images"][0]["url"]
     whole = httpx.get(url)
     assert whole.headers["accept-ranges"] == "bytes"

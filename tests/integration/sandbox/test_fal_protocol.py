@@ -113,6 +113,7 @@ def test_without_a_key(sandbox_url: str, control: SandboxControl, authorization:
         ("/fal-ai/kling-video/v3/standard/text-to-video", {"prompt": "x", "duration": 5}, ["body", "duration"], None),
         ("/fal-ai/kling-video/v3/standard/image-to-video", {"prompt": "x"}, ["body", "start_image_url"], "missing"),
         (APP, [1], ["body"], None),
+        (APP, {"self": 1, "num_images": "x", "prompt": "a fox"}, ["body", "num_images"], "int_parsing"),
     ],
 )
 def test_invalid_inputs(
