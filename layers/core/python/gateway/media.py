@@ -229,9 +229,9 @@ def _measure_stream(path: Path, form: _Format) -> _Measured:
         width, height = (video.codec_context.width, video.codec_context.height) if video else (None, None)
         _bound_pixels(width or 0, height or 0)
         claims = {one.index: _claimed_seconds(container, one) for one in (video, audio) if one}
-        if max(claims.values()) > DURATION_SECONDS_MAX:
-            raise UnusableOutput("The file claims a duration of more than four hours.", "too_large")
         seconds = _read_through(container, [one for one in (video, audio) if one], _is_open_ended(path))
+        if max(*claims.values(), *seconds.values()) > DURATION_SECONDS_MAX:
+            raise UnusableOutput("The file claims a duration of more than four hours.", "too_large")
         if seconds[main.index] <= 0:
             raise UnusableOutput("The file contains no frames.", "zero_duration")
         for index, claimed in claims.items():
