@@ -1,0 +1,236 @@
+"""OpenAI answers with the media itself; what did not arrive may have been made, and is never asked for twice."""
+
+import base64
+import json
+from typing import ClassVar
+
+import httpx
+import pytest
+
+from gateway import transport
+from gateway.config import settings
+from gateway.provider import Failed, Finished, ForgedWebhook, MediaBytes, MediaUrl, Refused, Submission, Uncertain
+from gateway.providers import ApiKey
+from gateway.providers.openai import OpenAI
+from tests.unit.gateway.loopback import answer, serving
+from tests.unit.gateway.media_files import picture
+
+BASE = "https://api.openai.com/v1"
+KEY = ApiKey("sk-secret")
+PNG = picture("PNG")
+B64 = base64.b64encode(PNG).decode()
+USAGE = {"input_tokens": 50, "output_tokens": 4160, "output_tokens_details": {"image_tokens": 4160}}
+
+
+def submission(endpoint="images/generations", **body):
+    return Submission("att_1", endpoint, {"model": "gpt-image-2", **body}, None, 5)
+
+
+def submit(given, reply, key=KEY):
+    requests = []
+
+    def respond(request):
+        request.read()
+        requests.append(request)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    with transport.use(httpx.MockTransport(respond)):
+        return OpenAI(BASE, lambda: key).submit(given), requests
+
+
+def images(*items, **more):
+    body = {"created": 1, "output_format": "png", "data": list(items), "usage": USAGE, **more}
+    return httpx.Response(200, json=body, headers={"x-request-id": "req_1", "openai-processing-ms": "8000"})
+
+
+def error(status, code=None, message="no"):
+    return httpx.Response(status, json={"error": {"message": message, "type": "x", "param": None, "code": code}})
+
+
+class TestImages:
+    def test_finished(self):
+        outcome, (request,) = submit(submission(prompt="a cat", n=2), images({"b64_json": B64}, {"b64_json": B64}))
+        assert outcome.outputs == (MediaBytes(PNG, "image/png"),) * 2
+        assert outcome.metrics == {"usage": USAGE, "request_id": "req_1", "processing_ms": "8000"}
+        assert outcome.raw["data"] == [{}, {}]
+        assert B64 not in repr(outcome.raw)
+        assert str(request.url) == f"{BASE}/images/generations"
+        assert request.headers["authorization"] == "Bearer sk-secret"
+        assert json.loads(request.content) == {"model": "gpt-image-2", "prompt": "a cat", "n": 2}
+
+    def test_an_url_is_an_output_too(self):
+        outcome, _ = submit(submission(), images({"url": "https://oai.example/a.png"}))
+        assert outcome.outputs == (MediaUrl("https://oai.example/a.png", "image/png"),)
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            images(),
+            images({"b64_json": "not base64!"}),
+            images({"b64_json": 7}),
+            images({}),
+            httpx.Response(200, json={"data": None}),
+            httpx.Response(200, json={"data": {"b64_json": B64}}),
+            httpx.Response(200, json=[]),
+            httpx.Response(200, content=b'{"data": [{"b64'),
+            httpx.Response(200, content=b""),
+        ],
+    )
+    def test_a_complete_answer_without_media_is_an_end_without_outputs(self, reply):
+        outcome, _ = submit(submission(), reply)
+        assert isinstance(outcome, Finished)
+        assert outcome.outputs == ()
+
+    def test_one_broken_image_of_two(self):
+        outcome, _ = submit(submission(), images({"b64_json": "?"}, {"b64_json": B64}))
+        assert outcome.outputs == (MediaBytes(PNG, "image/png"),)
+
+    def test_an_answer_beyond_the_limit(self, monkeypatch):
+        monkeypatch.setattr(transport.request, "__kwdefaults__", {**transport.request.__kwdefaults__, "max_bytes": 99})
+        outcome, _ = submit(submission(), images({"b64_json": B64}))
+        assert outcome == Finished(())
+
+
+class TestSpeech:
+    def test_finished(self):
+        reply = httpx.Response(200, content=b"ID3 sound", headers={"content-type": "audio/mpeg"})
+        outcome, (request,) = submit(submission("audio/speech", input="hello", voice="alloy"), reply)
+        assert outcome.outputs == (MediaBytes(b"ID3 sound", "audio/mpeg"),)
+        assert str(request.url) == f"{BASE}/audio/speech"
+
+    def test_nothing(self):
+        outcome, _ = submit(submission("audio/speech"), httpx.Response(200))
+        assert outcome == Finished(())
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "retryable"),
+    [
+        (error(400, "moderation_blocked"), "moderated_input", False),
+        (error(400, "content_policy_violation"), "moderated_input", False),
+        (error(400, "invalid_value"), "invalid_inputs", False),
+        (error(422), "invalid_inputs", False),
+        (httpx.Response(400, content=b"<html>"), "invalid_inputs", False),
+        (httpx.Response(400, json={"error": "text"}), "invalid_inputs", False),
+        (error(401, "invalid_api_key", "Incorrect API key provided: sk-se***et."), "provider_auth", True),
+        (error(403, "model_not_found"), "provider_auth", True),
+        (error(404, "model_not_found"), "provider_unavailable", True),
+        (error(409), "provider_unavailable", True),
+        (error(429, "rate_limit_exceeded"), "rate_limited", True),
+        (error(429, "insufficient_quota"), "rate_limited", True),
+        (httpx.Response(302, headers={"location": "https://evil.example/"}), "provider_unavailable", True),
+        (httpx.ConnectError(""), "provider_unavailable", True),
+        (httpx.ConnectTimeout(""), "provider_unavailable", True),
+    ],
+)
+@pytest.mark.parametrize("endpoint", ["images/generations", "audio/speech"])
+def test_an_explicit_no_is_a_refusal(endpoint, reply, code, retryable):
+    outcome, requests = submit(submission(endpoint), reply)
+    assert isinstance(outcome, Refused)
+    assert (outcome.code, outcome.retryable, len(requests)) == (code, retryable, 1)
+    assert "sk-" not in outcome.message
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(httpx.ReadTimeout(""), httpx.ReadError(""), httpx.WriteTimeout(""), httpx.RemoteProtocolError("")),
+        *(error(500), error(502), error(503), httpx.Response(504, content=b"<html>")),
+    ],
+)
+def test_what_may_have_been_made_is_uncertain(reply):
+    outcome, requests = submit(submission(), reply)
+    assert isinstance(outcome, Uncertain)
+    assert len(requests) == 1
+
+
+def test_without_a_key_nothing_is_sent():
+    outcome, requests = submit(submission(), images(), key=None)
+    assert (outcome.code, requests) == ("provider_auth", [])
+
+
+def test_there_is_nothing_to_ask_to_stop_or_to_be_told():
+    adapter = OpenAI(BASE, lambda: KEY)
+    asked = adapter.poll({})
+    assert isinstance(asked, Failed)
+    assert (asked.code, asked.retryable) == ("provider_lost", False)
+    assert adapter.cancel({}) is False
+    with pytest.raises(ForgedWebhook):
+        adapter.webhook_reference({}, b"{}")
+
+
+class TestEdits:
+    """Over real connections: the sources pass the URL guard, which a replaced transport would not exercise."""
+
+    FILES: ClassVar = {
+        "/a.png": answer(PNG),
+        "/b.jpg": answer(picture("JPEG")),
+        "/page.png": answer(b"<html>sign in</html>"),
+        "/big.png": answer(b"", content_length="25000001"),
+        "/v1/images/edits": answer(json.dumps({"data": [{"b64_json": B64}], "usage": USAGE}).encode()),
+    }
+
+    @pytest.fixture
+    def server(self, monkeypatch):
+        def respond(path, connection):
+            connection.sendall(self.FILES.get(path, answer(status=404)))
+
+        with serving(respond) as running:
+            monkeypatch.setenv("URL_ALLOWED_HOSTS", f"127.0.0.1:{running.port}")
+            settings.cache_clear()
+            yield running
+        settings.cache_clear()
+
+    def edit(self, server, image, **body):
+        adapter = OpenAI(server.url("/v1"), lambda: KEY)
+        return adapter.submit(submission("images/edits", prompt="a hat", image=image, **body))
+
+    def paid(self, server):
+        return sum(head.startswith("POST ") for head in server.requests)
+
+    def test_sources_become_files(self, server):
+        outcome = self.edit(server, [server.url("/a.png"), server.url("/b.jpg")], n=1, mask=None)
+        assert outcome.outputs == (MediaBytes(PNG, None),)
+        assert "content-type: multipart/form-data" in server.requests[-1].lower()
+
+    @pytest.mark.parametrize(("path", "retryable"), [("/page.png", False), ("/big.png", False), ("/gone.png", True)])
+    def test_a_source_that_cannot_be_used_is_refused_before_anything_is_paid(self, server, path, retryable):
+        outcome = self.edit(server, server.url(path))
+        assert (outcome.code, outcome.retryable) == ("invalid_inputs", retryable)
+        assert self.paid(server) == 0
+
+    @pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "file:///etc/passwd", 7])
+    def test_an_unsafe_source(self, server, url):
+        outcome = self.edit(server, url)
+        assert (outcome.code, outcome.retryable) == ("invalid_inputs", False)
+        assert self.paid(server) == 0
+
+    def test_too_many(self, server):
+        outcome = self.edit(server, [server.url("/a.png")] * 17)
+        assert outcome.code == "invalid_inputs"
+        assert server.connections == 0
+
+    def test_the_form(self):
+        """Field names as the `openai` package sends them: `image`, or `image[]` for several."""
+        seen = []
+
+        def respond(request):
+            if request.method == "GET":
+                return httpx.Response(200, content=PNG)
+            seen.append(request.read())
+            return images({"b64_json": B64})
+
+        with transport.use(httpx.MockTransport(respond)):
+            adapter = OpenAI(BASE, lambda: KEY)
+            sources = ["https://media.example/a.png", "https://media.example/b.png"]
+            adapter.submit(submission("images/edits", image=sources[:1], mask=sources[1], n=2, stream=False))
+            adapter.submit(submission("images/edits", image=sources))
+        one, several = seen
+        for part in (b'name="image"; filename="image-0.png"', b'name="mask"; filename="mask-0.png"'):
+            assert part in one
+        assert b'name="n"\r\n\r\n2\r\n' in one
+        assert b'name="stream"\r\n\r\nfalse\r\n' in one
+        assert b'name="model"\r\n\r\ngpt-image-2\r\n' in one
+        assert several.count(b'name="image[]"') == 2
