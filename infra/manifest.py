@@ -57,7 +57,7 @@ class Grant:
 
     resource: str
     """A table, a dead-letter queue, or one of `jobs_stream`, `drive`, `inbox`, `machine` (the state machine),
-    `executions` (of it), `bus`, `provider_keys`."""
+    `executions` and `task_tokens` (of it), `bus`, `provider_keys`."""
     actions: str
     """Action names without their service, separated by spaces."""
     index: str = ""
@@ -122,7 +122,7 @@ FUNCTIONS = (
     Function("drive", (Grant("drive", "PutObject GetObject"),)),
     Function(
         "callbacks",
-        (Grant("jobs", "GetItem UpdateItem"), Grant("machine", "SendTaskSuccess")),
+        (Grant("jobs", "GetItem UpdateItem"), Grant("task_tokens", "SendTaskSuccess")),
         environment=("FAL_JWKS_URL", "URL_ALLOWED_HOSTS"),
     ),
     Function("docs", (Grant("catalog", READ),), environment=("PUBLIC_URL",)),
@@ -135,7 +135,7 @@ FUNCTIONS = (
             Grant("drive", "PutObject", keys=("staging/*",)),
             Grant("drive", "GetObject"),
             Grant("provider_keys", "GetSecretValue"),
-            Grant("machine", "SendTaskSuccess"),
+            Grant("task_tokens", "SendTaskSuccess"),
         ),
         timeout_seconds=150,
         environment=("PUBLIC_URL", "PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS", "PROVIDER_TIMEOUT_SECONDS"),

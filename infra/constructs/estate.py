@@ -15,6 +15,13 @@ from infra.constructs.secrets import Secrets
 from infra.constructs.tables import Tables
 from infra.settings import Settings
 
+_WILDCARDS = {
+    "objects": "Objects are named by project and generation; whose, the function decides from the caller's key.",
+    "executions": "Executions are named by their generation; these are the executions of our machine alone.",
+    "task_tokens": "IAM's reference gives this action no resource: what it answers is named by an unguessable token.",
+}
+"""Why a grant ends in a wildcard."""
+
 
 @dataclass(frozen=True)
 class Resource:
@@ -62,14 +69,11 @@ class Estate(Construct):
             resource = self._resources[grant.resource]
             if resource.service == "s3":
                 findings |= {
-                    f"AwsSolutions-IAM5[Resource::{self._shown(arn)}]": "Objects are named by project and generation; "
-                    "which project's, the function decides from the caller's key."
+                    f"AwsSolutions-IAM5[Resource::{self._shown(arn)}]": _WILDCARDS["objects"]
                     for arn in self._object_arns(grant)
                 }
-            elif grant.resource == "executions":
-                findings[f"AwsSolutions-IAM5[Resource::{self._shown(resource.arn)}]"] = (
-                    "Executions are named by their generation; these are the executions of our machine alone."
-                )
+            elif grant.resource in _WILDCARDS:
+                findings[f"AwsSolutions-IAM5[Resource::{self._shown(resource.arn)}]"] = _WILDCARDS[grant.resource]
         return findings
 
     def _shown(self, arn: str) -> str:
@@ -107,7 +111,7 @@ class Estate(Construct):
 
     def _listed(self) -> dict[str, Resource]:
         drive, inbox, jobs = self.buckets.drive, self.buckets.inbox, self.tables.by_name["jobs"]
-        secret, bus = self.secrets.provider_keys.secret_arn, self.bus
+        secret, bus = self.secrets.provider_keys_arn, self.bus
         listed = {
             name: Resource("dynamodb", table.table_arn, f"{name.upper()}_TABLE", table.table_name)
             for name, table in self.tables.by_name.items()
@@ -119,6 +123,7 @@ class Estate(Construct):
             "inbox": Resource("s3", inbox.bucket_arn, "INBOX_BUCKET", inbox.bucket_name),
             "machine": Resource("states", self.machine_arn, "STATE_MACHINE_ARN", self.machine_arn),
             "executions": Resource("states", self._executions_arn),
+            "task_tokens": Resource("states", "*"),
             "bus": Resource("events", bus.event_bus_arn, "EVENT_BUS", bus.event_bus_name),
             "provider_keys": Resource("secretsmanager", secret, "PROVIDER_SECRET_ARN", secret),
         }

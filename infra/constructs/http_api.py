@@ -64,8 +64,9 @@ class HttpApi(Construct):
     def _authorizer(self, function: lambda_.Function) -> apigateway.CfnAuthorizer:
         """Asked for every request, with or without a key, so that a refusal has our error body.
 
-        API Gateway would answer a missing header itself and put a refusal in its own words; therefore there is
-        no identity source, hence no cache, and `gateway.api` renders what the authorizer found.
+        API Gateway answers a request without the identity source itself, and puts a refusal in its own words;
+        therefore the source is one that every request has, nothing is cached under it, and `gateway.api` renders
+        what the authorizer found.
         """
         authorizer = apigateway.CfnAuthorizer(
             self,
@@ -75,6 +76,7 @@ class HttpApi(Construct):
             authorizer_type="REQUEST",
             authorizer_payload_format_version="2.0",
             enable_simple_responses=True,
+            identity_source=["$context.routeKey"],
             authorizer_result_ttl_in_seconds=0,
             authorizer_uri=(
                 f"arn:{Aws.PARTITION}:apigateway:{Aws.REGION}:lambda:path/2015-03-31/functions/"

@@ -1,5 +1,7 @@
 """The key that secrets are encrypted with, and the secret that holds the providers' API keys."""
 
+from typing import cast
+
 from aws_cdk import RemovalPolicy, SecretValue
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -33,6 +35,8 @@ class Secrets(Construct):
             secret_string_value=SecretValue.unsafe_plain_text("{}"),
             removal_policy=removal,
         )
+        # By attribute and not by reference: both are the ARN on AWS, but not on every emulator.
+        self.provider_keys_arn = cast("secretsmanager.CfnSecret", self.provider_keys.node.default_child).attr_id
         accept(
             self.provider_keys,
             {

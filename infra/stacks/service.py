@@ -50,7 +50,7 @@ class ServiceStack(Stack):
             "EventBus": estate.bus.event_bus_name,
             "StateMachineArn": estate.machine_arn,
             "AdminFunction": functions["admin"].function_name,
-            "ProviderSecretArn": estate.secrets.provider_keys.secret_arn,
+            "ProviderSecretArn": estate.secrets.provider_keys_arn,
         } | {f"{naming.logical_id(name)}Table": table.table_name for name, table in estate.tables.by_name.items()}
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
