@@ -3,6 +3,8 @@
 import hashlib
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from functools import cache
 
@@ -288,3 +290,10 @@ class TestSmallPictures:
         facts = media.inspect(path)
         assert media.thumbnail(path, facts) is None
         assert media.optimized(path, facts) is None
+
+
+def test_decoders_are_imported_when_needed():
+    """The API's functions sniff sources and do not carry the decoders."""
+    code = "import sys, gateway.sources; print({'PIL', 'av'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"

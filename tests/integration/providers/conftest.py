@@ -1,0 +1,53 @@
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from gateway.config import settings
+from gateway.providers import ApiKey
+from gateway.providers.fal import Fal
+from gateway.providers.openai import OpenAI
+from infra.sandbox.serving import served_sandbox
+from tests.integration.sandbox.support import SandboxControl, WebhookReceiver, webhook_receiver
+
+
+@pytest.fixture(scope="session")
+def served_url() -> Iterator[str]:
+    with served_sandbox(job_seconds=0.05) as url:
+        yield url
+
+
+@pytest.fixture
+def control(served_url: str) -> Iterator[SandboxControl]:
+    """The sandbox's controls, with nothing recorded or armed."""
+    control = SandboxControl(served_url)
+    control.reset()
+    yield control
+    control.reset()
+    control.close()
+
+
+@pytest.fixture(autouse=True)
+def sandbox_url(served_url: str, control: SandboxControl, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Settings as on a laptop: the sandbox's host passes the guard, and its keys sign webhooks."""
+    monkeypatch.setenv("URL_ALLOWED_HOSTS", urlsplit(served_url).netloc)
+    monkeypatch.setenv("FAL_JWKS_URL", f"{served_url}/fal/.well-known/jwks.json")
+    settings.cache_clear()
+    yield served_url
+    settings.cache_clear()
+
+
+@pytest.fixture
+def webhooks() -> Iterator[WebhookReceiver]:
+    with webhook_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def fal(sandbox_url: str) -> Fal:
+    return Fal(f"{sandbox_url}/fal", lambda: ApiKey("sandbox-key"))
+
+
+@pytest.fixture
+def openai(sandbox_url: str) -> OpenAI:
+    return OpenAI(f"{sandbox_url}/openai/v1", lambda: ApiKey("sandbox-key"))
