@@ -18,18 +18,18 @@ from gateway.errors import (
 app = api.resolver()
 handler = api.serve(app)
 REFUSALS = api.errors(
-    UnknownModel, BadRequest, SourceRefused, Unauthorized, InsufficientCredits, PayloadTooLarge, InvalidField, IdempotencyKeyReused
-)  # fmt: skip
-RESPONSES = {202: {"description": "Accepted: its price is held and it will run"}, **REFUSALS}
+    *(UnknownModel, BadRequest, SourceRefused, PayloadTooLarge, InvalidField),
+    *(Unauthorized, InsufficientCredits, IdempotencyKeyReused),
+)
 
 
-@app.post("/v1/generate/media", summary="Generate media (typed request)", tags=["generate"], responses=RESPONSES)
+@app.post("/v1/generate/media", summary="Generate media (typed request)", tags=["generate"], responses=REFUSALS)
 def generate_media(request: GenerateMedia) -> Response[str]:
     """Submit a typed request; it is held to the model's limits, and refused with nothing held."""
     return _submit(request.order())
 
 
-@app.post("/v1/media/generate", summary="Generate media (native inputs)", tags=["generate"], responses=RESPONSES)
+@app.post("/v1/media/generate", summary="Generate media (native inputs)", tags=["generate"], responses=REFUSALS)
 def media_generate(request: MediaGenerate) -> Response[str]:
     """Submit a model's own inputs; what pricing does not read goes to the model as it is."""
     return _submit(request.order())

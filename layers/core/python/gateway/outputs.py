@@ -15,13 +15,6 @@ from gateway import drive, media, tables, telemetry, url_guard
 from gateway.errors import SourceRefused
 from gateway.provider import Finished, MediaUrl
 
-EXTENSIONS = {
-    "image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/gif": ".gif", "image/avif": ".avif",
-    "image/bmp": ".bmp", "image/tiff": ".tiff", "video/mp4": ".mp4", "video/quicktime": ".mov", "video/webm": ".webm",
-    "video/x-matroska": ".mkv", "video/x-msvideo": ".avi", "audio/mpeg": ".mp3", "audio/mp4": ".m4a",
-    "audio/wav": ".wav", "audio/flac": ".flac", "audio/ogg": ".ogg", "audio/aac": ".aac", "audio/aiff": ".aiff",
-    "audio/webm": ".weba",
-}  # fmt: skip
 BYTES_MAX = 1_000_000_000
 DOWNLOAD_SECONDS = 240
 EXPIRED_STATUSES = frozenset({401, 403, 404, 410})
@@ -160,7 +153,7 @@ def _drive_path(generation: tables.Generation, number: int, facts: media.Facts) 
 
     The extension follows the content: seed 001 warns that models answer other formats than one expects.
     """
-    extension = EXTENSIONS[facts.media_type]
+    extension = media.EXTENSIONS[facts.media_type]
     if not generation.output_path:
         return f"media/{generation.generation_id}-{number}{extension}"
     asked = Path(generation.output_path)

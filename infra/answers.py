@@ -1,0 +1,333 @@
+"""The shapes of successful answers, for the OpenAPI document and for the tests that hold real answers to them.
+
+They live here and not in the gateway: a function that only writes an answer need not load its schema.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Micros = int
+Timestamp = str
+
+
+class Answer(BaseModel):
+    """A shape without unlisted fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Accepted(Answer):
+    """A generation that will run; its price is held."""
+
+    generation_id: str
+    status: Literal["pending"]
+    model: str
+    estimated_time_seconds: int
+    estimated_cost_credits: float
+    estimated_cost_micros: Micros
+    status_url: str
+    warnings: list[str] = Field(description="What was ignored, and why")
+
+
+class Output(Answer):
+    """One delivered file; URLs are signed for an hour."""
+
+    url: str
+    thumbnail_url: str | None
+    optimized_url: str | None
+    drive_path: str
+    media_type: str
+    width: int | None
+    height: int | None
+    duration_seconds: float | None
+    has_audio: bool
+    bytes: int
+    sha256: str
+
+
+class Reason(Answer):
+    """Why it failed."""
+
+    code: str
+    message: str
+    retryable: bool
+
+
+class AttemptAnswer(Answer):
+    """One submission to one provider."""
+
+    provider: str
+    offer: str
+    status: str
+    error: Reason | None
+    started_at: Timestamp
+    ended_at: Timestamp | None
+
+
+class GenerationListed(Answer):
+    """A generation in a list."""
+
+    generation_id: str
+    status: Literal["pending", "processing", "completed", "failed"]
+    progress: int
+    model: str
+    kind: str
+    outputs: list[Output]
+    billed_micros: Micros | None = Field(description="Null until it is final; 0 when nothing was delivered")
+    billed_usd: float | None
+    billed_credits: float | None
+    estimated_cost_micros: Micros
+    error: Reason | None
+    session_id: str | None
+    metadata: dict[str, str] | None
+    warnings: list[str]
+    created_at: Timestamp
+    completed_at: Timestamp | None
+
+
+class Meta(Answer):
+    """What the provider reported of itself."""
+
+    metrics: dict[str, Any]
+
+
+class GenerationAnswer(GenerationListed):
+    """A generation by its id."""
+
+    attempts: list[AttemptAnswer]
+    meta: Meta
+
+
+class Page(Answer):
+    """A page of a list."""
+
+    next_cursor: str | None
+
+
+class Generations(Page):
+    """The project's generations, newest first."""
+
+    items: list[GenerationListed]
+
+
+class Line(Answer):
+    """One line of a price; amount = quantity x rate, exactly."""
+
+    unit: str
+    modality: str
+    meter: str
+    quantity: str
+    rate: str
+    row_id: str
+    amount: str
+
+
+class QuoteLine(Line):
+    """A line of a quote."""
+
+    row: str
+    amount_micros: Micros
+
+
+class EstimateAnswer(Answer):
+    """What a request would cost, and how long it would take."""
+
+    model: str
+    estimated_time_seconds: int
+    confidence: Literal["low", "medium", "high"]
+    sample_size: int
+    expected_micros: Micros
+    maximum_micros: Micros
+    credits: float
+    lines: list[QuoteLine]
+    assumptions: list[str]
+    warnings: list[str]
+    price_book_version: str
+
+
+class Rate(Answer):
+    """One row of a rate table; the first whose conditions hold is the price."""
+
+    row_id: str
+    when: dict[str, Any]
+    unit: str
+    modality: str
+    rate: str = Field(description="US dollars per unit, exact")
+    rate_credits: str
+    meter: str
+    rounding: str | None
+    minimum: str | None
+
+
+class OfferAnswer(Answer):
+    """Who serves a model."""
+
+    provider: str
+    sunset_at: str | None
+
+
+class ModelAnswer(Answer):
+    """Everything needed to call a model."""
+
+    id: str
+    name: str
+    kind: str
+    family: str
+    modes: list[str]
+    capabilities: dict[str, Any]
+    generation_types: list[str]
+    input_schema: dict[str, Any]
+    limits: dict[str, Any]
+    supports_sound: bool
+    input_media_types: list[str]
+    rate_table: list[Rate]
+    estimated_time_seconds: int
+    offers: list[OfferAnswer]
+
+
+class Models(Page):
+    """The catalog."""
+
+    items: list[ModelAnswer]
+    catalog_version: str
+
+
+class Price(Answer):
+    """A model's prices."""
+
+    model: str
+    kind: str
+    rate_table: list[Rate]
+
+
+class Prices(Page):
+    """Every price."""
+
+    items: list[Price]
+    catalog_version: str
+
+
+class Balance(Answer):
+    """Where the project's money is: granted = available + held + spent."""
+
+    available_micros: Micros
+    held_micros: Micros
+    spent_micros: Micros
+    granted_micros: Micros
+    credits: float
+    currency: Literal["USD"]
+    limits: dict[str, Any]
+
+
+class Cost(Answer):
+    """What the call cost us, where that is known."""
+
+    amount_micros: Micros | None
+    basis: str
+
+
+class RecordAnswer(Answer):
+    """The one immutable record of what a call cost and why."""
+
+    record_id: str
+    generation_id: str
+    project_id: str
+    key_id: str
+    session_id: str | None
+    workflow_id: str | None
+    execution_id: str | None
+    node_id: str | None
+    model: str
+    offer: str
+    provider: str
+    byok: bool
+    lines: list[Line]
+    subtotal: str
+    subtotal_micros: Micros
+    margin_bps: int
+    platform_fee_bps: int
+    amount_micros: Micros
+    credits: str
+    price_book_version: str
+    inputs_priced: dict[str, Any]
+    fx: dict[str, Any] | None
+    provider_cost: Cost
+    created_at: Timestamp
+    digest: str
+
+
+class Records(Page):
+    """BillingRecords, newest first."""
+
+    items: list[RecordAnswer]
+
+
+class EntryAnswer(Answer):
+    """One movement of money."""
+
+    entry_id: str
+    type: Literal["grant", "hold", "settle", "release"]
+    amount_micros: Micros
+    generation_id: str | None
+    note: str | None
+    created_at: Timestamp
+
+
+class Entries(Page):
+    """Ledger entries, newest first."""
+
+    items: list[EntryAnswer]
+
+
+class Target(Answer):
+    """Where to PUT one file, and how it is then called."""
+
+    upload_url: str
+    method: Literal["PUT"]
+    headers: dict[str, str]
+    url: str
+    drive_path: str
+    expires_in_seconds: int
+
+
+class Targets(Answer):
+    """One target for each file."""
+
+    files: list[Target]
+
+
+class Signed(Answer):
+    """A link to one file."""
+
+    url: str
+    drive_path: str
+    expires_at: Timestamp
+
+
+class Health(Answer):
+    """Alive."""
+
+    status: Literal["ok"]
+    version: str
+    catalog_version: str | None
+    stage: str
+
+
+ANSWERS: dict[tuple[str, str], tuple[int, type[Answer]]] = {
+    ("POST", "/v1/generate/media"): (202, Accepted),
+    ("POST", "/v1/media/generate"): (202, Accepted),
+    ("GET", "/v1/generations"): (200, Generations),
+    ("GET", "/v1/generations/{generation_id}"): (200, GenerationAnswer),
+    ("POST", "/v1/estimate"): (200, EstimateAnswer),
+    ("GET", "/v1/models"): (200, Models),
+    ("GET", "/v1/models/{model_id}"): (200, ModelAnswer),
+    ("GET", "/v1/pricing"): (200, Prices),
+    ("GET", "/v1/balance"): (200, Balance),
+    ("GET", "/v1/records"): (200, Records),
+    ("GET", "/v1/ledger"): (200, Entries),
+    ("POST", "/v1/upload/media"): (200, Targets),
+    ("POST", "/v1/drive/sign"): (200, Signed),
+    ("GET", "/health"): (200, Health),
+}
+"""What each documented route answers when all is well."""
