@@ -7,9 +7,10 @@ that may touch the jobs table is told its name.
 
 from dataclasses import dataclass
 
-READ = "GetItem"
 MONEY_THAT_MOVES = ("BALANCE#*", "HOLD#*")
 """Partition keys of the ledger that may be updated; entries and records are only ever put."""
+FILES, STAGED = ("projects/*",), ("staging/*",)
+"""Object keys of the drive: what belongs to projects, and what waits to be collected."""
 
 
 @dataclass(frozen=True)
@@ -92,100 +93,87 @@ class Route:
     """Why it needs no API key; empty: it does."""
 
 
+_MOVE_MONEY = (Grant("ledger", "GetItem PutItem"), Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES))
+_CALL_PROVIDERS = Grant("provider_keys", "GetSecretValue")
+
 FUNCTIONS = (
     # Behind the API. API Gateway gives up after 30 s, so none may take longer.
-    Function("authorizer", (Grant("projects", READ),), timeout_seconds=15, memory_mb=1024),
+    Function("authorizer", (Grant("projects", "GetItem"),), timeout_seconds=15, memory_mb=1024),
     Function(
         "submission",
         (
-            Grant("catalog", READ),
-            Grant("projects", READ),
-            Grant("jobs", "GetItem PutItem ConditionCheckItem"),
-            Grant("ledger", "GetItem PutItem"),
-            Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES),
-            Grant("drive", "GetObject"),
+            Grant("catalog", "GetItem"),
+            Grant("projects", "GetItem"),
+            Grant("jobs", "GetItem PutItem"),
+            *_MOVE_MONEY,
         ),
         memory_mb=1024,
-        environment=("PUBLIC_URL", "URL_ALLOWED_HOSTS", "AWAIT_SECONDS_MAX", "DEADLINE_SECONDS_MAX"),
+        environment=(
+            "PUBLIC_URL",
+            "URL_ALLOWED_HOSTS",
+            "AWAIT_SECONDS_MAX",
+            "DEADLINE_SECONDS_MAX",
+            "PROVIDER_TIMEOUT_SECONDS",
+        ),
     ),
     Function(
         "generations",
-        (Grant("jobs", "GetItem Query"), Grant("jobs", "Query", index="by_project"), Grant("drive", "GetObject")),
+        (
+            Grant("jobs", "GetItem Query"),
+            Grant("jobs", "Query", index="by_project"),
+            Grant("drive", "GetObject", keys=FILES),
+        ),
         environment=("PUBLIC_URL",),
         concurrency_share=0.34,
     ),
-    Function("pricing", (Grant("catalog", READ), Grant("projects", READ))),
-    Function(
-        "billing",
-        (Grant("ledger", READ), Grant("ledger", "Query", index="listing"), Grant("projects", READ)),
-    ),
-    Function("drive", (Grant("drive", "PutObject GetObject"),)),
+    Function("pricing", (Grant("catalog", "GetItem"), Grant("projects", "GetItem"))),
+    Function("billing", (Grant("ledger", "GetItem"), Grant("ledger", "Query", index="listing"))),
+    Function("drive", (Grant("drive", "PutObject GetObject", keys=FILES),)),
     Function(
         "callbacks",
-        (Grant("jobs", "GetItem UpdateItem"), Grant("task_tokens", "SendTaskSuccess")),
-        environment=("FAL_JWKS_URL", "URL_ALLOWED_HOSTS"),
+        (Grant("jobs", "GetItem Query UpdateItem"), Grant("task_tokens", "SendTaskSuccess")),
+        environment=("PROVIDER_BASE_URLS", "FAL_JWKS_URL"),
     ),
-    Function("docs", (Grant("catalog", READ),), environment=("PUBLIC_URL",)),
+    Function("docs", (Grant("catalog", "GetItem"),), environment=("PUBLIC_URL",)),
     # Steps of the state machine.
     Function(
         "submit_attempt",
         (
-            Grant("jobs", "GetItem PutItem UpdateItem ConditionCheckItem"),
-            Grant("catalog", READ),
-            Grant("drive", "PutObject", keys=("staging/*",)),
-            Grant("drive", "GetObject"),
-            Grant("provider_keys", "GetSecretValue"),
+            Grant("jobs", "GetItem PutItem UpdateItem"),
+            Grant("drive", "PutObject", keys=STAGED),
             Grant("task_tokens", "SendTaskSuccess"),
+            _CALL_PROVIDERS,
         ),
         timeout_seconds=150,
         environment=("PUBLIC_URL", "PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS", "PROVIDER_TIMEOUT_SECONDS"),
     ),
     Function(
         "poll_attempt",
-        (
-            Grant("jobs", "GetItem UpdateItem"),
-            Grant("catalog", READ),
-            Grant("provider_keys", "GetSecretValue"),
-        ),
+        (Grant("jobs", "GetItem UpdateItem"), _CALL_PROVIDERS),
         timeout_seconds=60,
-        memory_mb=256,
-        environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS", "POLL_WINDOW_SECONDS"),
+        memory_mb=256,  # it mostly waits
+        environment=("PROVIDER_BASE_URLS", "POLL_WINDOW_SECONDS"),
         concurrency_share=0.34,
     ),
     Function(
         "collect_outputs",
         (
             Grant("jobs", "GetItem UpdateItem"),
-            Grant("catalog", READ),
-            Grant("drive", "PutObject GetObject"),
-            Grant("provider_keys", "GetSecretValue"),
+            Grant("drive", "GetObject", keys=STAGED),
+            Grant("drive", "PutObject", keys=FILES),
+            _CALL_PROVIDERS,
         ),
         timeout_seconds=300,
-        memory_mb=1769,  # one full vCPU: hashing, probing and thumbnails are CPU
+        memory_mb=1769,  # one full vCPU: hashing, probing and thumbnails are computing
         environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS"),
         layers=("core", "vendor", "media"),
     ),
-    Function(
-        "settle",
-        (
-            Grant("jobs", "GetItem UpdateItem"),
-            Grant("ledger", "GetItem PutItem"),
-            Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES),
-            Grant("projects", READ),
-            Grant("catalog", READ),
-        ),
-    ),
+    Function("settle", (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY)),
     Function(
         "fail",
-        (
-            Grant("jobs", "GetItem UpdateItem"),
-            Grant("ledger", "GetItem PutItem"),
-            Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES),
-            Grant("catalog", READ),
-            Grant("provider_keys", "GetSecretValue"),
-        ),
+        (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, _CALL_PROVIDERS),
         timeout_seconds=60,
-        environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS"),
+        environment=("PROVIDER_BASE_URLS",),
     ),
     # On events and schedules.
     Function(
@@ -203,26 +191,25 @@ FUNCTIONS = (
         (
             Grant("jobs", "GetItem UpdateItem"),
             Grant("jobs", "Query", index="open_work"),
-            Grant("ledger", "GetItem PutItem"),
-            Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES),
+            *_MOVE_MONEY,
             Grant("ledger", "Query", index="listing"),
-            Grant("projects", "GetItem Scan"),
-            Grant("catalog", READ),
+            Grant("projects", "Scan"),
             Grant("machine", "StartExecution"),
             Grant("executions", "DescribeExecution"),
             Grant("bus", "PutEvents"),
             Grant("failed_reconciliations", "SendMessage"),
+            _CALL_PROVIDERS,
         ),
         timeout_seconds=55,
+        environment=("PROVIDER_BASE_URLS",),
     ),
     # For the operator, behind no route: invoked with AWS credentials and by CloudFormation.
     Function(
         "admin",
         (
-            Grant("catalog", "GetItem PutItem UpdateItem BatchWriteItem"),
+            Grant("catalog", "GetItem PutItem UpdateItem"),
             Grant("projects", "GetItem PutItem UpdateItem"),
-            Grant("ledger", "GetItem PutItem"),
-            Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES),
+            *_MOVE_MONEY,
         ),
     ),
 )
