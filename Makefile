@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup lock lint unit integration infra e2e test demo up down clean
+.PHONY: setup lock openapi lint unit infra integration e2e test
 
 setup: $(STAMP) infra/node_modules/.package-lock.json
 
@@ -16,7 +16,7 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-infra/node_modules/.package-lock.json: infra/package.json infra/package-lock.json $(STAMP)
+infra/node_modules/.package-lock.json: infra/package.json infra/package-lock.json | $(STAMP)
 	$(BIN)/npm ci --prefix infra --silent --no-audit --no-fund
 	@touch $@
 
@@ -28,3 +28,28 @@ lock:
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --group $${group%%:*} -c requirements.lock -o layers/$${group##*:}/requirements.lock || exit 1; \
 	done
+
+# The API's description, drawn from the handlers; a test fails when it is older than they are.
+openapi: setup
+	POWERTOOLS_SERVICE_NAME=build $(BIN)/python -m infra.openapi
+
+# Everything, quickest first; each suite is a target of its own.
+test: lint unit infra integration e2e
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+unit: setup
+	$(BIN)/pytest -q -n 2 tests/unit
+
+infra: setup
+	$(BIN)/pytest -q tests/infra
+
+integration: setup
+	$(BIN)/pytest -q -n 2 --dist worksteal tests/integration
+
+e2e: setup
+	$(BIN)/pytest -q tests/e2e

@@ -18,6 +18,9 @@ PATHS = {
 }
 
 
+READS = {"GetItem", "Query", "Scan", "provider.poll", "states.describe_execution"}
+
+
 def live(museway: World, script: str, loses_webhooks: bool) -> str:
     """One generation from submit to rest; the client repeats its request until it is answered."""
     museway.provider.script = script
@@ -44,7 +47,8 @@ def test_no_crash_loses_or_doubles_anything(path: str, dies: bool) -> None:
     assert len(calls) > 20
     faults_found = []
     for number, name in enumerate(calls):
-        for when in ("before", "after"):
+        # Nothing happens between a read and the next call, so dying after it is dying before that one.
+        for when in ("before",) if name in READS else ("before", "after"):
             with world(faults=Faults(at=number, when=when), dies_on_crash=dies) as museway:
                 generation_id = live(museway, script, loses_webhooks)
                 broken = museway.violations(at_rest=True)
