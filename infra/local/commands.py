@@ -5,10 +5,10 @@ from typing import Any
 
 from infra.local.console import Console
 from infra.local.interrupts import Interrupts
-from infra.local.layout import Layout, read_json
+from infra.local.layout import Layout
 from infra.local.problems import LocalProblem
-from infra.local.processes import Identity, ask_to_end, has_remains, is_running, stop
-from infra.local.system import STOP_SECONDS_MAX, System, ended, forget
+from infra.local.remains import find_running, sweep
+from infra.local.system import System, ended
 
 INTERRUPTED = 130
 
@@ -40,38 +40,6 @@ def down(layout: Layout | None = None) -> int:
     return 0
 
 
-def find_running(layout: Layout) -> dict[str, Any] | None:
-    """The description of the checkout's system when all of its processes run, else None."""
-    children, _ = written_down(layout)
-    description = read_json(layout.description)
-    if not isinstance(description, dict) or not children or not all(map(is_running, children)):
-        return None
-    return description
-
-
-def written_down(layout: Layout) -> tuple[list[Identity], Identity | None]:
-    """The processes that processes.json names: the servers, and the `up` that watches them if there is one."""
-    content = read_json(layout.processes)
-    content = content if isinstance(content, dict) else {}
-    supervisor = content.get("supervisor")
-    return [Identity(**child) for child in content.get("children", [])], Identity(**supervisor) if supervisor else None
-
-
-def sweep(layout: Layout) -> list[str]:
-    """End what a system left or still has running; the names of what there was. Only processes that it
-    started."""
-    children, supervisor = written_down(layout)
-    marker = str(layout.temporary)
-    stopped = [child.name for child in children if has_remains(child, marker)]
-    if supervisor is not None and is_running(supervisor):
-        # It stops its servers itself, in their order; what it leaves follows below.
-        ask_to_end(supervisor, grace_seconds=STOP_SECONDS_MAX * (len(children) + 1))
-    for child in reversed(children):
-        stop(child, grace_seconds=STOP_SECONDS_MAX, marker=marker)
-    forget(layout)
-    return stopped
-
-
 def _run(system: System, detach: bool) -> int:
     console = system.console
     try:
@@ -81,7 +49,7 @@ def _run(system: System, detach: bool) -> int:
         return 1
     keep_running = False
     try:
-        _clean_up_former(system)
+        system.clean_up_former()
         description = system.start()
         _say_ready(system, description, detach)
         if detach:
@@ -103,13 +71,6 @@ def _run(system: System, detach: bool) -> int:
                 console.say(f"Stopped ({', '.join(stopped)}).")
 
 
-def _clean_up_former(system: System) -> None:
-    if system.layout.processes.exists() or system.layout.description.exists():
-        stopped = sweep(system.layout)
-        what = f"stopped {', '.join(stopped)}" if stopped else "removed its files"
-        system.console.say(f"A former run had not ended properly: {what}.")
-
-
 def _already_running(console: Console, running: dict[str, Any], port: int, state: Path | None) -> int:
     console.say(f"Museway is already running at {running['url']} (API key in .museway/local.json).")
     other_port = port and not str(running["url"]).endswith(f":{port}")
@@ -125,7 +86,8 @@ def _say_ready(system: System, description: dict[str, Any], detach: bool) -> Non
     say, url = system.console.say, description["url"]
     say()
     say(f"Museway is ready at {url} after {system.console.elapsed_seconds():.0f} s.")
-    say(f"  API key   in {system.layout.description} (project {description['project_id']}, 1,000 credits)")
+    credit = "" if system.state else ", 1,000 credits"
+    say(f"  API key   in {system.layout.description} (project {description['project_id']}{credit})")
     say('  Try       museway models; museway run nano-banana prompt="a red fox in the snow" -o fox.png')
     say(f"  Read      {url}/docs")
     say(f"  Logs      {system.layout.logs}, one file per process and per function")

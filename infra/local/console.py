@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from rich.console import Console as RichConsole
 from rich.markup import escape
+from rich.table import Table
 
 
 class Console:
@@ -19,6 +20,10 @@ class Console:
     def say(self, text: str = "") -> None:
         """Print a line as it is."""
         self._rich.print(escape(text), soft_wrap=True)
+
+    def show(self, table: Table) -> None:
+        """Print a table, as wide as it needs to be where there is no terminal."""
+        self._rich.print(table, crop=False)
 
     def problem(self, message: str, hint: str = "") -> None:
         """Print what went wrong and what to do."""
@@ -37,4 +42,4 @@ class Console:
         with self._rich.status(escape(title)) as status:
             yield lambda detail: status.update(f"{escape(title)} [dim]{escape(detail[:100])}[/]")
         self.seconds[title] = time.monotonic() - begun
-        self._rich.print(f"[green]done[/] {escape(title):<44} [dim]{self.seconds[title]:5.1f} s[/]")
+        self._rich.print(f"[green]done[/] {escape(title):<48} [dim]{self.seconds[title]:5.1f} s[/]")

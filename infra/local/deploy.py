@@ -44,8 +44,7 @@ class Emulator:
     url: str
 
     def environment(self) -> dict[str, str]:
-        """What a process needs to speak to the emulator and to nothing else, whatever the person's own
-        settings."""
+        """What a process needs to speak to the emulator and to nothing else, whatever the person's own settings."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CDK_", "MUSEWAY_"))
         }

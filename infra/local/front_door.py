@@ -48,8 +48,7 @@ class PayloadTooLarge(Exception):
 
 
 class FrontDoor:
-    """An ASGI application that answers with what the HTTP API `api_id` of the emulator at `emulator_url`
-    answers."""
+    """An ASGI application that answers with what the HTTP API `api_id` of the emulator at `emulator_url` answers."""
 
     def __init__(self, emulator_url: str, api_id: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._base = httpx.URL(emulator_url)

@@ -1,8 +1,8 @@
-"""Where the local system keeps its files: all of them under one folder, `.museway` of the checkout by
-default."""
+"""Where the local system keeps its files: all of them under one folder, `.museway` of the checkout by default."""
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,14 @@ class Layout:
         return self.folder / "up.lock"
 
     def create(self) -> None:
-        """Make the folders; only their owner may read them, since there is a key inside."""
+        """Make the folder; only its owner may look into it, for the key inside."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for folder in (self.logs / "functions", self.temporary):
-            folder.mkdir(parents=True, exist_ok=True)
+
+    def empty(self) -> None:
+        """Remove a former run's logs and temporary files, and make their folders."""
+        for folder in (self.logs, self.temporary):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KILL_WAIT_SECONDS = 5.0
+_ALONE_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 
 
@@ -68,8 +69,7 @@ def is_running(identity: Identity) -> bool:
 def spawn(
     name: str, command: Sequence[str], *, log: Path, cwd: Path, environment: Mapping[str, str], keep: Sequence[int] = ()
 ) -> Child:
-    """Start a process as the leader of a new session, its output in `log`; `keep` are descriptors it
-    inherits."""
+    """Start a process as the leader of a new session, its output in `log`; `keep` are descriptors it inherits."""
     with log.open("wb") as output:
         popen = subprocess.Popen(
             command,
@@ -89,8 +89,9 @@ def spawn(
 def stop(identity: Identity, *, grace_seconds: float, marker: str = "") -> bool:
     """End a process of ours and all that it started; whether there was anything to end.
 
-    The leader is asked first and has `grace_seconds` to finish; what is left of its group is then killed.
-    When the leader is gone already, its group is ours only if a command line in it contains `marker`.
+    The leader is asked first; after a moment those it started are asked too, since it may wait for them; after
+    `grace_seconds` what is left of its group is killed. When the leader is gone already, its group is ours only
+    if a command line in it contains `marker`.
     """
     members = _group(identity, marker)
     if not members:
@@ -98,7 +99,11 @@ def stop(identity: Identity, *, grace_seconds: float, marker: str = "") -> bool:
     if any(process.pid == identity.pid for process in members):
         with contextlib.suppress(ProcessLookupError):
             os.kill(identity.pid, signal.SIGTERM)
-        _wait(lambda: not is_running(identity), grace_seconds)
+        if not _wait(lambda: not is_running(identity), _ALONE_SECONDS):
+            for member in _group_members(identity.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(member.pid, signal.SIGTERM)
+            _wait(lambda: not is_running(identity), grace_seconds)
     if _group_members(identity.pid):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(identity.pid, signal.SIGKILL)

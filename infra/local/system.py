@@ -2,11 +2,11 @@
 
 import fcntl
 import os
-import shutil
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -22,10 +22,9 @@ from infra.local.layout import ROOT, Layout, write_json
 from infra.local.ports import HOST, free_ports, reserve
 from infra.local.problems import LocalProblem
 from infra.local.processes import Child, Identity, identify, spawn, stop
+from infra.local.remains import STOP_SECONDS_MAX, forget, sweep
 
 START_SECONDS_MAX = 30.0
-# The emulator writes its state when it is asked to end.
-STOP_SECONDS_MAX = 20.0
 # Each concurrent invocation is a process of some 80 MB: AWS's own 1,000 would take this machine down.
 CONCURRENCY = max(12, 4 * (os.cpu_count() or 1))
 PROVIDERS = {"fal": "/fal", "openai": "/openai/v1"}
@@ -59,14 +58,20 @@ class System:
     _locks: list[IO[bytes]] = field(default_factory=list)
 
     def claim(self) -> None:
-        """Make the folders and take them for this system alone. Raises LocalProblem when another `up` has
-        them."""
+        """Make the folders and take them for this system alone. Raises LocalProblem when another `up` has them."""
         self.layout.create()
         self._lock(
             self.layout.lock,
             "Another `museway up` is at work in this checkout.",
             "Wait until it is ready, or stop it with `museway down`.",
         )
+
+    def clean_up_former(self) -> None:
+        """End and remove what a former run in this folder left behind, and say so."""
+        if self.layout.processes.exists() or self.layout.description.exists():
+            stopped = sweep(self.layout)
+            what = f"stopped {', '.join(stopped)}" if stopped else "removed its files"
+            self.console.say(f"A former run had not ended properly: {what}.")
 
     def start(self) -> dict[str, Any]:
         """Start everything, after `claim`, and answer the content of local.json.
@@ -75,12 +80,13 @@ class System:
         calls `stop` in the end, also after an exception.
         """
         check_machine()
+        self.layout.empty()
         self._supervisor = identify("museway up", os.getpid())
         with reserve(self.port) as door:
             url = f"http://{HOST}:{door.getsockname()[1]}"
             emulator, sandbox_url = self._start_servers()
             outputs = self._deploy(emulator, sandbox_url, url)
-            with self.console.phase(f"Creating project {tenant.PROJECT} with 1,000 credits"):
+            with self.console.phase(f"Giving project {tenant.PROJECT} credits and a key"):
                 tenant.store_provider_keys(emulator, outputs["ProviderSecretArn"], PROVIDERS)
                 api_key = tenant.create_project(emulator, outputs["AdminFunction"])
             self._open_front_door(door, emulator, outputs["ApiId"], url)
@@ -242,23 +248,33 @@ class System:
             self._locks.pop().close()
 
 
+@contextmanager
+def running(layout: Layout, console: Console, state: Path | None = None) -> Iterator[dict[str, Any]]:
+    """A system of its own, on a free port, for the length of the block; the block gets its description.
+
+    Raises LocalProblem when it cannot start. Stops all it started, whatever happens in the block.
+    """
+    system = System(layout, console, port=free_ports(1)[0], state=state)
+    with system.interrupts.handled():
+        system.claim()
+        try:
+            system.clean_up_former()
+            yield system.start()
+        finally:
+            system.interrupts.ignore()
+            system.stop()
+
+
 def ended(child: Child) -> LocalProblem:
     """What to say about a process that ended by itself."""
     lines = child.log.read_text("utf-8", "replace").strip().splitlines() if child.log.exists() else []
     last = f" It said last: {lines[-1][:300]}" if lines else ""
-    return LocalProblem(f"The {child.identity.name} has ended unexpectedly.{last}", f"Its log is {child.log}.")
-
-
-def forget(layout: Layout) -> None:
-    """Remove what describes a system that runs no more; the logs stay."""
-    for path in (layout.description, layout.processes):
-        path.unlink(missing_ok=True)
-    shutil.rmtree(layout.temporary, ignore_errors=True)
+    status = f"The {child.identity.name} has ended by itself (exit status {child.popen.returncode})."
+    return LocalProblem(status + last, f"Its log is {child.log}.")
 
 
 def service_environment() -> dict[str, str]:
-    """A small environment: no credentials, proxies or import paths of the person's reach the servers or
-    functions."""
+    """A small environment: no credentials, proxies or import paths of the person's reach the servers or functions."""
     passed = {name: value for name in ("HOME", "LANG", "LC_ALL", "TZ") if (value := os.environ.get(name))}
     return {**passed, "PATH": tool_path(), "PYTHONUNBUFFERED": "1"}
 

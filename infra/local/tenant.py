@@ -22,8 +22,7 @@ def store_provider_keys(emulator: Emulator, secret_arn: str, providers: Iterable
 
 
 def create_project(emulator: Emulator, admin_function: str) -> str:
-    """Make the project with its credits, once however often this is done, and a new API key, which is
-    answered."""
+    """Make the project with its credits, once however often this is done, and a new API key, which is answered."""
 
     def admin(action: str, **values: Any) -> dict[str, Any]:
         return invoke(emulator, admin_function, {"action": action, **values})

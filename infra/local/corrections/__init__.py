@@ -7,7 +7,7 @@ any other version, because the replaced functions are not a public interface.
 
 from importlib.metadata import version
 
-from infra.local.corrections import lambdas, states, streams
+from infra.local.corrections import lambdas, permissions, resources, states, streams
 
 WRITTEN_FOR = "1.5.33"
 
@@ -21,5 +21,7 @@ def apply() -> None:
             "Run `make setup`, or review the corrections for the new version."
         )
     lambdas.install()
+    permissions.install()
+    resources.install()
     states.install()
     streams.install()

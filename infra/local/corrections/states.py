@@ -14,6 +14,9 @@ from typing import Any
 # The longest a standard task may wait when its state names no timeout: a year, as on AWS.
 UNLIMITED_SECONDS = 365 * 24 * 3600.0
 
+# The state machine whose task runs in this thread: who may answer a token depends on it.
+_MACHINE: contextvars.ContextVar[str] = contextvars.ContextVar("machine", default="")
+
 
 def install() -> None:
     """Replace the four functions that read a task's errors, its timeout, its token and its retries."""
@@ -53,6 +56,7 @@ def _read_timeout_paths(service: Any) -> None:
         path = state.get("TimeoutSecondsPath")
         if path:
             state = {**state, "TimeoutSeconds": service._resolve_path_or_ctx(path, raw_input, context)}
+        _MACHINE.set(context["StateMachine"]["Id"])
         return execute(state, raw_input, execution, context)
 
     service._execute_task = execute_task
@@ -92,6 +96,7 @@ def _wait_for_tokens(service: Any) -> None:
             return original(resource, payload, token, state)
         answered = threading.Event()
         entry: dict[str, Any] = {"event": answered, "result": None, "error": None, "heartbeat": None}
+        entry["machine"] = _MACHINE.get()
         service._task_tokens[token] = entry
         context = contextvars.copy_context()
         arguments = (_invoke, service, payload, entry)
