@@ -42,7 +42,7 @@ def document() -> dict[str, Any]:
         app = import_module(f"functions.{function}.handler").app
         drawn = json.loads(app.get_openapi_json_schema(title="Museway", version="0.1.0", openapi_version="3.1.0"))
         for path, operations in drawn.get("paths", {}).items():
-            paths.setdefault(_as_routed(path), {}).update(operations)
+            paths.setdefault(_as_routed(path), {}).update(_with_greedy_parameter(path, operations))
         schemas |= drawn.get("components", {}).get("schemas", {})
     _, answers = models_json_schema(
         [(model, "serialization") for _, model in ANSWERS.values()], ref_template="#/components/schemas/{model}"
@@ -72,9 +72,23 @@ def document() -> dict[str, Any]:
 _PLAIN = str.maketrans({"{": None, "}": None, ".": "_"})
 
 
+GREEDY = {"/v1/models/.+": "model_id"}
+"""Routes that Powertools matches by a pattern, and the parameter that API Gateway reads there."""
+
+
 def _as_routed(path: str) -> str:
     """Powertools' `<name>` as OpenAPI's `{name}`."""
+    if path in GREEDY:
+        return path.replace(".+", f"{{{GREEDY[path]}}}")
     return path.replace("<", "{").replace(">", "}")
+
+
+def _with_greedy_parameter(path: str, operations: dict[str, Any]) -> dict[str, Any]:
+    if path in GREEDY:
+        parameter = {"name": GREEDY[path], "in": "path", "required": True, "schema": {"type": "string"}}
+        for operation in operations.values():
+            operation["parameters"] = [parameter]
+    return operations
 
 
 def _describe_answers(operation: dict[str, Any], status: int, model: type[Answer]) -> None:

@@ -23,7 +23,9 @@ def violations(client: Any, jobs_table: str, ledger_table: str, *, at_rest: bool
     attempts = [item for item in jobs if item["sk"].startswith("ATTEMPT#")]
     holds = {item["generation_id"]: item for item in ledger if item["sk"] == "HOLD"}
     entries = [item for item in ledger if item["sk"] == "ENTRY"]
-    records = {item["pk"].removeprefix("RECORD#"): json.loads(item["body"]) for item in ledger if item["sk"] == "RECORD"}
+    records = {
+        item["pk"].removeprefix("RECORD#"): json.loads(item["body"]) for item in ledger if item["sk"] == "RECORD"
+    }
     balances = {item["pk"].split("#")[1]: item for item in ledger if item["sk"] == "BALANCE"}
     return [
         *_conservation(balances, entries, holds, records),
@@ -56,9 +58,7 @@ def _conservation(
                 yield f"{project}: {name} is {b[name]}, its items come to {total[project]}"
 
 
-def _holds_resolve_once(
-    generations: Mapping[str, Any], holds: Mapping[str, Any], entries: list[Any]
-) -> Iterator[str]:
+def _holds_resolve_once(generations: Mapping[str, Any], holds: Mapping[str, Any], entries: list[Any]) -> Iterator[str]:
     moves = defaultdict(list)
     for entry in entries:
         if entry.get("generation_id"):

@@ -15,6 +15,6 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     try:
         principal = auth.authenticate((event.get("headers") or {}).get("authorization"))
     except Unauthorized as error:
-        telemetry.count("KeysRefused")
+        telemetry.measure({"KeysRefused": 1})
         return {"isAuthorized": True, "context": {"denied": error.message}}
     return {"isAuthorized": True, "context": auth.to_context(principal)}

@@ -16,10 +16,11 @@ def list_models() -> Response[str]:
     return api.answer(views.models(api.query(app)))
 
 
-@app.get("/v1/models/<model_id>", summary="One model", tags=["catalog"], responses=api.errors(NotFound))
-def get_model(model_id: str) -> Response[str]:
+# Powertools' `<name>` stops at a slash; ids contain slashes, and API Gateway's greedy parameter keeps them.
+@app.get("/v1/models/.+", summary="One model", tags=["catalog"], responses=api.errors(NotFound))
+def get_model() -> Response[str]:
     """One model; ids contain slashes as they are."""
-    return api.answer(views.model(model_id))
+    return api.answer(views.model(app.current_event.raw_event["pathParameters"]["model_id"]))
 
 
 @app.get("/v1/pricing", summary="Every price", tags=["catalog"])

@@ -116,7 +116,12 @@ def test_output_url_path_points_at_an_unusual_answer(museway: World) -> None:
     status, body, _ = museway.request(
         "POST",
         "/v1/media/generate",
-        {"model": "nano-banana", "inputs": {"prompt": "x"}, "output_url_path": "strange[0].place", "output_path": "a/b.png"},
+        {
+            "model": "nano-banana",
+            "inputs": {"prompt": "x"},
+            "output_url_path": "strange[0].place",
+            "output_path": "a/b.png",
+        },
     )
     assert status == 202
     museway.settle_down()

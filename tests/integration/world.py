@@ -21,7 +21,21 @@ import boto3
 import httpx
 import pytest
 from botocore.client import BaseClient
-from gateway import advance, auth, aws, callbacks, catalog, config, ids, ledger, providers, reconcile, tables, transport, views
+from gateway import (
+    advance,
+    auth,
+    aws,
+    callbacks,
+    catalog,
+    config,
+    ids,
+    ledger,
+    providers,
+    reconcile,
+    tables,
+    transport,
+    views,
+)
 from gateway.catalog.source import compile_catalog
 from gateway.provider import Accepted, Failed, Finished, MediaBytes, MediaUrl, Refused, Running, Submission, Uncertain
 from infra import manifest
@@ -166,7 +180,9 @@ class ScriptedProvider:
 class World:
     """One deployment, with a project that has credits and a key."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, faults: Faults | None = None, dies_on_crash: bool = False) -> None:
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, faults: Faults | None = None, dies_on_crash: bool = False
+    ) -> None:
         self.faults = faults or Faults()
         self.clock = Clock()
         self.provider = ScriptedProvider(self)
@@ -184,7 +200,13 @@ class World:
 
     # Doors
     def request(
-        self, method: str, path: str, body: Any = None, *, key: str | None = "", headers: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = "",
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, dict[str, Any], dict[str, str]]:
         """A request as API Gateway passes it on, through the authorizer: status, body, headers."""
         sent = {name.lower(): value for name, value in (headers or {}).items()}
@@ -268,7 +290,9 @@ class World:
                     continue
                 keys = {"pk": item["pk"], "sk": item["sk"]}
                 record = {"eventName": name, "dynamodb": {"Keys": keys, "SequenceNumber": "1"}}
-                delivered = self._guarded(lambda record=record: not self._call("dispatch", {"Records": [record]})["batchItemFailures"])
+                delivered = self._guarded(
+                    lambda record=record: not self._call("dispatch", {"Records": [record]})["batchItemFailures"]
+                )
                 if delivered:
                     self._dispatched.add(mark)
                 moved = True
@@ -287,7 +311,9 @@ class World:
         return [item for item in items if item["sk"]["S"] == "GENERATION"]
 
     def _at_rest(self) -> bool:
-        return all(item["status"]["S"] in {"completed", "failed"} and "work" not in item for item in self._generations())
+        return all(
+            item["status"]["S"] in {"completed", "failed"} and "work" not in item for item in self._generations()
+        )
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)

@@ -23,7 +23,7 @@ def receive(provider: str, generation_id: str, token: str, headers: Mapping[str,
         reference = providers.provider(provider).webhook_reference(headers, body)
     except ForgedWebhook as error:
         telemetry.logger.warning("callback refused", extra={"reason": str(error)})
-        telemetry.count("CallbacksRefused", provider=provider)
+        telemetry.measure({"CallbacksRefused": 1}, provider=provider)
         raise Unauthorized(
             "The callback's signature does not verify.", hint="Callbacks come from providers."
         ) from error

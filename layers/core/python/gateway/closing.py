@@ -36,10 +36,8 @@ def settle(generation_id: str) -> None:
             raise
         return
     telemetry.logger.info("generation completed", extra={"billed_micros": amount_micros})
-    telemetry.count("GenerationsCompleted", model=generation.model)
-    telemetry.micros("SettledMicros", amount_micros, model=generation.model)
-    for phase, duration_seconds in phases(generation, attempt, now).items():
-        telemetry.seconds("PhaseSeconds", duration_seconds, phase=phase)
+    metrics = {"GenerationsCompleted": 1, "SettledMicros": amount_micros, **phases(generation, attempt, now)}
+    telemetry.measure(metrics, model=generation.model)
 
 
 def fail(generation_id: str) -> str:
@@ -90,8 +88,8 @@ def release(generation: tables.Generation, error: Mapping[str, Any]) -> None:
             raise
         return
     telemetry.logger.warning("generation failed", extra={"code": error["code"]})
-    telemetry.count("GenerationsFailed", reason=str(error["code"]))
-    telemetry.micros("ReleasedMicros", int(held.amount_micros), model=generation.model)
+    metrics = {"GenerationsFailed": 1, "ReleasedMicros": int(held.amount_micros)}
+    telemetry.measure(metrics, reason=str(error["code"]))
 
 
 def billing_record(generation: tables.Generation, attempt: tables.Attempt, now: datetime) -> dict[str, Any]:
@@ -143,10 +141,10 @@ def phases(generation: tables.Generation, attempt: tables.Attempt, now: datetime
     created, started = _moment(generation.created_at), _moment(attempt.started_at)
     finished = _moment(attempt.finished_at) if attempt.finished_at else now
     spans = {
-        "queue": started - created,
-        "provider": finished - started,
-        "delivery": now - finished,
-        "total": now - created,
+        "QueueSeconds": started - created,
+        "ProviderSeconds": finished - started,
+        "DeliverySeconds": now - finished,
+        "TotalSeconds": now - created,
     }
     return {name: round(span.total_seconds(), 3) for name, span in spans.items()}
 

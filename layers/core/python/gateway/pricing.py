@@ -111,8 +111,13 @@ class Line:
     def from_dict(cls, line: Mapping[str, str]) -> "Line":
         """The line that `to_dict` wrote."""
         return cls(
-            line["unit"], line["modality"], line["meter"], Decimal(line["quantity"]), Decimal(line["rate"]), line["row_id"]
-        )  # fmt: skip
+            unit=line["unit"],
+            modality=line["modality"],
+            meter=line["meter"],
+            quantity=Decimal(line["quantity"]),
+            rate=Decimal(line["rate"]),
+            row_id=line["row_id"],
+        )
 
 
 @dataclass(frozen=True)

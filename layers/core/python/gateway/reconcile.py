@@ -75,7 +75,7 @@ def run() -> dict[str, int]:
     broken = [f for project in tables.Project.every() for f in audit(project.project_id, with_records=with_records)]
     for fault in broken:
         telemetry.logger.error("ledger equation broken", extra={"fault": fault})
-    telemetry.count("LedgerEquationsBroken", len(broken))
+    telemetry.measure({"LedgerEquationsBroken": len(broken)})
     return done | {"equations_broken": len(broken)}
 
 

@@ -125,8 +125,7 @@ def submit(
         raise _insufficient(principal.project_id, amount_micros) from failed
     telemetry.bind(generation_id=generation_id)
     telemetry.logger.info("generation submitted", extra={"model": order.model, "held_micros": amount_micros})
-    telemetry.count("GenerationsSubmitted", model=order.model)
-    telemetry.micros("HeldMicros", amount_micros, model=order.model)
+    telemetry.measure({"GenerationsSubmitted": 1, "HeldMicros": amount_micros}, model=order.model)
     return generation, False
 
 

@@ -1,10 +1,10 @@
 """Structured logs and metrics. Every line carries the ids that lead from a request to its attempts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from aws_lambda_powertools import Logger, single_metric
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 logger = Logger(utc=True, use_rfc3339=True)
 
@@ -31,22 +31,15 @@ def step(generation_id: str) -> Iterator[None]:
         forget()
 
 
-def count(name: str, value: float = 1, **dimensions: str) -> None:
-    """Add to a counter; one line in CloudWatch's embedded metric format."""
-    _emit(name, MetricUnit.Count, value, dimensions)
+def measure(values: Mapping[str, int | float], **dimensions: str) -> None:
+    """Write metrics as one line of CloudWatch's embedded format, together with their dimensions.
 
-
-def seconds(name: str, value: float, **dimensions: str) -> None:
-    """Record a duration in seconds."""
-    _emit(name, MetricUnit.Seconds, value, dimensions)
-
-
-def micros(name: str, value: int, **dimensions: str) -> None:
-    """Record an amount of money in micros."""
-    _emit(name, MetricUnit.Count, value, dimensions)
-
-
-def _emit(name: str, unit: MetricUnit, value: float, dimensions: dict[str, str]) -> None:
-    with single_metric(name=name, unit=unit, value=value) as metric:
-        for key, text in dimensions.items():
-            metric.add_dimension(key, text)
+    Names ending in `Seconds` are durations; all others, amounts in micros too, are counts.
+    """
+    metrics = EphemeralMetrics()
+    for name, value in values.items():
+        unit = MetricUnit.Seconds if name.endswith("Seconds") else MetricUnit.Count
+        metrics.add_metric(name=name, unit=unit, value=value)
+    for name, text in dimensions.items():
+        metrics.add_dimension(name=name, value=text)
+    metrics.flush_metrics()

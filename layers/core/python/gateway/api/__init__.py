@@ -134,7 +134,7 @@ def _no_route(_error: NotFoundError) -> Response[str]:
 
 def _unexpected(error: Exception) -> Response[str]:
     telemetry.logger.exception("unexpected failure")
-    telemetry.count("UnexpectedFailures", error=type(error).__name__)
+    telemetry.measure({"UnexpectedFailures": 1}, error=type(error).__name__)
     return answer(_body(GatewayError("Something failed on our side."), _current_request_id()), 500)
 
 

@@ -1,0 +1,43 @@
+"""The API's description is what the handlers are, and real answers have the shapes that it promises."""
+
+import json
+
+import pytest
+
+from infra import openapi
+from infra.answers import ANSWERS
+from tests.integration.world import World
+
+
+def test_the_served_document_is_up_to_date() -> None:
+    assert openapi.PATH.read_text() == openapi.text(), "run `make openapi`"
+
+
+def test_every_reference_resolves() -> None:
+    document = openapi.document()
+    names = {part.split('"')[0] for part in json.dumps(document).split('"#/components/schemas/')[1:]}
+    assert names <= set(document["components"]["schemas"])
+
+
+def test_real_answers_have_the_described_shapes(museway: World) -> None:
+    generation_id = museway.generate(session_id="s", metadata={"a": "b"}, loop=True)
+    museway.settle_down()
+    requests = {
+        ("POST", "/v1/generate/media"): {"model": "nano-banana", "prompt": "x"},
+        ("POST", "/v1/media/generate"): {"model": "nano-banana", "inputs": {"prompt": "x"}},
+        ("POST", "/v1/estimate"): {"model": "kuaishou/kling-v3-t2v", "prompt": "x", "sound": True},
+        ("POST", "/v1/upload/media"): {"files": [{"filename": "a.png", "content_type": "image/png", "bytes": 5}]},
+        ("POST", "/v1/drive/sign"): {"drive_path": museway.generation(generation_id)["outputs"][0]["drive_path"]},
+    }
+    for (method, path), (status, model) in ANSWERS.items():
+        concrete = path.replace("{generation_id}", generation_id).replace("{model_id}", "kuaishou/kling-v3-i2v")
+        answered, body, headers = museway.request(method, concrete, requests.get((method, path)))
+        assert answered == status, (path, body)
+        model.model_validate(body)
+        assert headers["x-request-id"]
+        assert float(headers["x-gateway-overhead-ms"]) >= 0
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/v1/models", "/v1/pricing", "/health"])
+def test_public_routes_need_no_key(museway: World, path: str) -> None:
+    assert museway.request("GET", path, key=None)[0] == 200
