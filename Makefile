@@ -53,3 +53,16 @@ integration: setup
 
 e2e: setup
 	$(BIN)/pytest -q tests/e2e
+
+.PHONY: up down demo
+
+# The whole system on this machine: `make up` until Ctrl-C, `make up ARGS="--detach"`, `make down`.
+up: setup
+	@$(BIN)/museway up $(ARGS)
+
+down: setup
+	@$(BIN)/museway down
+
+# An image, a video made of it and a spoken sentence, with the exact bill; starts and stops its own system.
+demo: setup
+	@$(BIN)/python -m infra.local.demo
