@@ -30,8 +30,8 @@ class Alarms(Construct):
                 f"An event could not be handled and lies in {name}: see why, then send it again.",
             )
         self._alarm(
-            "ledger_equation_broken",
-            _metric("Museway", "ledger_equation_broken", service=naming.function(settings.stage, "reconcile")),
+            "ledger_equations_broken",
+            _metric("Museway", "LedgerEquationsBroken", service=naming.function(settings.stage, "reconcile")),
             "The reconciler found a project whose granted, available, held and spent amounts do not add up.",
         )
         self._alarm(

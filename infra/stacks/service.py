@@ -19,7 +19,7 @@ from infra.settings import Settings
 class ServiceStack(Stack):
     """Museway, whole: one stack, so that one command deploys it and nothing waits for exports of another."""
 
-    def __init__(self, scope: Construct, settings: Settings, bundle: Bundle | None = None) -> None:
+    def __init__(self, scope: Construct, settings: Settings, bundle: Bundle) -> None:
         super().__init__(
             scope,
             naming.stack(settings.stage),
@@ -29,9 +29,7 @@ class ServiceStack(Stack):
         )
         estate = Estate(self, settings)
         api = HttpApi(self, settings)
-        functions = Functions(
-            self, settings, bundle or Bundle(settings.target, settings.bytecode), estate, own_url=api.url
-        )
+        functions = Functions(self, settings, bundle, estate, own_url=api.url)
         api.route(functions)
         GenerationMachine(self, settings, functions)
         Outbox(self, functions["dispatch"], estate.tables.by_name["jobs"], estate.queues["failed_dispatches"])
