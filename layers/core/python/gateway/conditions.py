@@ -31,11 +31,20 @@ def hold(conditions: Conditions, inputs: Mapping[str, Any]) -> bool:
 def check_syntax(conditions: Conditions) -> None:
     """Raise ValueError for a condition that this module does not know (asked at build, not at run time)."""
     for name, expected in conditions.items():
-        if isinstance(expected, Mapping):
-            bounds = expected.get("count", expected)
-            unknown = set(bounds) - set(_COMPARISONS) - {"present"}
-            if unknown:
-                raise ValueError(f"condition on '{name}' uses {sorted(unknown)}")
+        if isinstance(expected, Mapping) and not _known(expected):
+            raise ValueError(f"the condition on '{name}' cannot be {dict(expected)}")
+
+
+def _known(expected: Mapping[str, Any]) -> bool:
+    if "present" in expected:
+        return set(expected) == {"present"} and isinstance(expected["present"], bool)
+    bounds = expected["count"] if set(expected) == {"count"} else expected
+    return (
+        isinstance(bounds, Mapping)
+        and bool(bounds)
+        and set(bounds) <= set(_COMPARISONS)
+        and all(isinstance(bound, int | float) and not isinstance(bound, bool) for bound in bounds.values())
+    )
 
 
 def _holds(expected: Any, value: Any) -> bool:

@@ -24,6 +24,10 @@ KIND_OF_EXTENSION = {
 }
 """Seed 002 classifies source media by extension; the content is checked when the source is fetched."""
 
+_NUMBER_LENGTH_MAX = 40
+_NUMBER_MAX = Decimal(10) ** 30
+"""No model takes a larger number. Without an end, "1e999999999" would be written out digit by digit."""
+
 _JSON_TYPES = {
     "text": "string",
     "integer": "integer",
@@ -54,6 +58,8 @@ class Input:
             shape: dict[str, Any] = {"type": "array", "items": {"type": "string", "format": "uri"}}
             if self.max_items is not None:
                 shape["maxItems"] = self.max_items
+            if self.required:
+                shape["minItems"] = 1
         else:
             shape = {"type": _JSON_TYPES[self.type]}
             if self.type == "media":
@@ -63,7 +69,7 @@ class Input:
             "minimum": _plain(self.minimum),
             "maximum": _plain(self.maximum),
             "maxLength": self.max_length,
-            "minLength": 1 if self.required and self.type == "text" else None,
+            "minLength": 1 if self.required and self.type in {"text", "media"} else None,
             "default": self.default,
             "description": self.description or None,
         }
@@ -136,9 +142,9 @@ def from_typed(limits: Limits, request: Mapping[str, Any]) -> Normalized:
         if target in limits.inputs:
             inputs[target] = _value(limits.inputs[target], value, name, strict=True)
         else:
-            warnings.append(f"'{name}' is not used by this model and was ignored.")
+            warnings.append(f"'{_brief(name)}' is not used by this model and was ignored.")
     given = request.get("source_media_urls") or []
-    urls = [given] if isinstance(given, str) else list(given)
+    urls = given if isinstance(given, list) else [given]
     inputs |= _place(limits, generation_type, urls)
     return _finish(limits, inputs, "source_media_urls", warnings)
 
@@ -157,7 +163,11 @@ def from_native(limits: Limits, inputs: Mapping[str, Any], priced: Iterable[str]
 
 def kind_of(url: str) -> str | None:
     """The kind that a URL's extension promises, or None when it has no known one."""
-    return KIND_OF_EXTENSION.get(PurePosixPath(urlsplit(url).path).suffix.lower())
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        return None  # no URL at all; fetching it will say so
+    return KIND_OF_EXTENSION.get(PurePosixPath(path).suffix.lower())
 
 
 def _finish(limits: Limits, inputs: dict[str, Any], where: str, warnings: Sequence[str]) -> Normalized:
@@ -165,11 +175,12 @@ def _finish(limits: Limits, inputs: dict[str, Any], where: str, warnings: Sequen
         if inputs.get(name) is None and item.default is not None:
             inputs[name] = item.default
         if item.required and inputs.get(name) in (None, "", []):
-            missing = name if where != "inputs" else f"inputs.{name}"
+            missing = f"inputs.{name}" if where == "inputs" else name
             raise InvalidField(f"'{missing}' is required by this model.", field=missing)
     for rule in limits.rules:
         if conditions.hold(rule.when, inputs) and not conditions.hold(rule.require, inputs):
-            raise BadRequest(rule.message, code=rule.code, field=rule.field, allowed=dict(rule.require))
+            broken = f"inputs.{rule.field}" if where == "inputs" else rule.field
+            raise BadRequest(rule.message, code=rule.code, field=broken, allowed=dict(rule.require))
     return Normalized(inputs, tuple(_media_of(limits, inputs, where)), tuple(warnings))
 
 
@@ -186,7 +197,7 @@ def _generation_type(limits: Limits, asked: Any) -> str:
         return limits.generation_types[0]
     if asked not in limits.generation_types:
         raise BadRequest(
-            f"This model does not do '{asked}'.",
+            f"This model does not do '{_brief(asked)}'.",
             field="generation_type",
             allowed=list(limits.generation_types),
         )
@@ -242,7 +253,7 @@ def _value(item: Input, value: Any, name: str, *, strict: bool) -> Any:
     if not strict:
         return converted
     if item.enum and converted not in item.enum:
-        raise BadRequest(f"'{name}' cannot be {value!r}.", field=name, allowed=list(item.enum))
+        raise BadRequest(f"'{name}' cannot be '{_brief(value)}'.", field=name, allowed=list(item.enum))
     if item.max_length is not None and isinstance(converted, str) and len(converted) > item.max_length:
         raise BadRequest(
             f"'{name}' has {len(converted)} characters; this model takes {item.max_length} at most.",
@@ -280,15 +291,27 @@ def _converted(item: Input, value: Any, name: str) -> Any:
 
 def _numeric(item: Input, value: Any, name: str) -> int | float:
     """A number from 5, 5.0, "5" or "5s" (seed 002 writes durations with their unit)."""
-    text = re.sub(r"\s*s(ec|econds?)?$", "", value.strip()) if isinstance(value, str) else str(value)
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    whole = amount.is_finite() and amount == amount.to_integral_value()
-    if isinstance(value, bool) or not amount.is_finite() or (item.type == "integer" and not whole):
+    amount = _decimal(value)
+    whole = amount is not None and amount == amount.to_integral_value()
+    if amount is None or (item.type == "integer" and not whole):
         raise InvalidField(f"'{name}' must be {_described(item)}.", field=name, allowed=_described(item))
     return int(amount) if whole else float(amount)
+
+
+def _decimal(value: Any) -> Decimal | None:
+    """The number that a value stands for; None for what is none, or beyond all measure."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str):
+        value = value.strip()
+        if len(value) > _NUMBER_LENGTH_MAX:
+            return None
+        value = re.sub(r"\s*s(ec|econds?)?$", "", value)
+    try:
+        amount = Decimal(value if isinstance(value, int) else str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and abs(amount) < _NUMBER_MAX else None
 
 
 def _described(item: Input) -> str:
@@ -297,6 +320,12 @@ def _described(item: Input) -> str:
         "media": "a URL", "media_list": "a list of URLs",
     }  # fmt: skip
     return words[item.type]
+
+
+def _brief(value: Any) -> str:
+    """What a caller wrote, short enough to be said back."""
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _plain(value: Decimal | None) -> int | float | None:
