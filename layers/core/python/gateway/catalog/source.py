@@ -8,6 +8,7 @@ input that nothing defines, or an offer without a provider.
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -22,6 +23,8 @@ from gateway.pricing import UNITS
 
 MODELS_DIRECTORY = Path(__file__).parent / "models"
 
+_MEDIA = "https://example.com/media"
+_NUMERIC = frozenset({"integer", "number"})
 Kind = Literal["image", "video", "audio", "text"]
 GenerationType = Literal[
     "text-to-image", "image-to-image", "text-to-video", "image-to-video", "text-to-speech", "text-to-music"
@@ -54,6 +57,31 @@ class InputSource(Strict):
     max_items: int | None = None
     description: str = ""
 
+    @model_validator(mode="after")
+    def _legal_default(self) -> "InputSource":
+        if self.default is None:
+            return self
+        if self.enum and self.default not in self.enum:
+            raise ValueError(f"the default {self.default!r} is not in the enum")
+        if self.type in _NUMERIC and not (
+            isinstance(self.default, int | float)
+            and (self.minimum is None or self.default >= self.minimum)
+            and (self.maximum is None or self.default <= self.maximum)
+        ):
+            raise ValueError(f"the default {self.default!r} is out of range")
+        return self
+
+    def check_condition(self, name: str, expected: Any) -> None:
+        """Raise ValueError for a condition that this input's values can never answer."""
+        values = expected if isinstance(expected, list) else [expected]
+        if isinstance(expected, Mapping):
+            if "count" in expected and not self.type.startswith("media"):
+                raise ValueError(f"'{name}' has no count: it is {self.type}")
+            if not {"count", "present"} & set(expected) and self.type not in _NUMERIC:
+                raise ValueError(f"'{name}' has no range: it is {self.type}")
+        elif self.enum and not all(value in self.enum for value in values):
+            raise ValueError(f"'{name}' is never {expected!r}")
+
 
 class MediaSource(Strict):
     """Where source media of a kind go."""
@@ -78,8 +106,30 @@ class MeterSource(Strict):
 
     input: str | None = None
     length_of: str | None = None
-    divide_by: int = 1
-    constant: int = 1
+    divide_by: int = Field(default=1, gt=0)
+    constant: int = Field(default=1, ge=0)
+
+    @model_validator(mode="after")
+    def _exact(self) -> "MeterSource":
+        rest = self.divide_by
+        for factor in (2, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest != 1:
+            raise ValueError(f"a quantity divided by {self.divide_by} is no exact decimal")
+        return self
+
+    def check_input(self, meter: str, inputs: Mapping[str, InputSource]) -> None:
+        """Raise ValueError unless the input it reads always gives a quantity that is bounded and not negative."""
+        if self.input is not None:
+            item = inputs[self.input]
+            bounded = item.minimum is not None and item.minimum >= 0 and item.maximum is not None
+            if item.type not in _NUMERIC or not bounded:
+                raise ValueError(f"meter '{meter}' needs a number with minimum >= 0 and maximum in '{self.input}'")
+            if not item.required and item.default is None:
+                raise ValueError(f"meter '{meter}' reads '{self.input}', which may be absent")
+        if self.length_of is not None and inputs[self.length_of].type != "text":
+            raise ValueError(f"meter '{meter}' counts the characters of '{self.length_of}', which is no text")
 
 
 class ComponentSource(Strict):
@@ -89,8 +139,8 @@ class ComponentSource(Strict):
     rate: Rate
     meter: str
     modality: Kind
-    round_up_to: int | None = None
-    minimum: int | None = None
+    round_up_to: int | None = Field(default=None, gt=0)
+    minimum: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _known_unit(self) -> "ComponentSource":
@@ -195,25 +245,36 @@ class ModelSource(Strict):
         for name in self._inputs_named():
             if name not in self.inputs:
                 raise ValueError(f"'{name}' is used but is not one of the inputs")
-        for offer in self.offers:
-            for when in offer.conditions():
-                conditions.check_syntax(when)
+        for when in self._conditions():
+            conditions.check_syntax(when)
+            for name, expected in when.items():
+                self.inputs[name].check_condition(name, expected)
+        for name, meter in self.meters.items():
+            meter.check_input(name, self.inputs)
+        starts = [book.effective_from for book in self.price_books]
+        if len(set(starts)) < len(starts):
+            raise ValueError("two price books start on the same day")
         for book in self.price_books:
             for row in book.rows:
-                conditions.check_syntax(row.when)
                 for component in row.components:
                     if component.meter not in self.meters:
                         raise ValueError(f"row '{row.row_id}' uses the unknown meter '{component.meter}'")
         return self
+
+    def _conditions(self) -> Iterator[dict[str, Any]]:
+        yield from (row.when for book in self.price_books for row in book.rows)
+        for rule in self.rules:
+            yield from (rule.when, rule.require)
+        for offer in self.offers:
+            yield from offer.conditions()
 
     def _inputs_named(self) -> Iterator[str]:
         yield from self.fields.values()
         yield from itertools.chain.from_iterable(source.into for source in self.sources)
         yield from filter(None, (meter.input for meter in self.meters.values()))
         yield from filter(None, (meter.length_of for meter in self.meters.values()))
-        yield from (name for book in self.price_books for row in book.rows for name in row.when)
+        yield from itertools.chain.from_iterable(self._conditions())
         for offer in self.offers:
-            yield from itertools.chain.from_iterable(offer.conditions())
             yield from (*offer.request.rename, *offer.request.text, *offer.request.drop)
 
 
@@ -230,19 +291,26 @@ def compile_catalog(directory: Path = MODELS_DIRECTORY) -> dict[str, Any]:
     faults: list[str] = []
     models: list[dict[str, Any]] = []
     families: dict[str, list[str]] = {}
+    defined: dict[str, str] = {}
     for path in sorted(directory.glob("*.yaml")):
         try:
-            family = FamilySource.model_validate(yaml.safe_load(path.read_text()))
+            family = FamilySource.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            faults.append(f"{path.name}: is not YAML: {' '.join(str(error).split())}")
+            continue
         except ValidationError as error:
             faults += [f"{path.name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             continue
+        labels = [family.family] if family.variant_required else []
+        for name in (*labels, *(model.id for model in family.models)):
+            if name in defined:
+                faults.append(f"{path.name}: '{name}' is already defined in {defined[name]}")
+            defined[name] = path.name
         for model in family.models:
             faults += [f"{path.name}: {model.id}: {fault}" for fault in uncovered_inputs(model)]
             models.append(_compiled(model, family.family))
         if family.variant_required:
             families[family.family] = [model.id for model in family.models]
-    names = [model["id"] for model in models]
-    faults += [f"'{name}' is defined more than once" for name in sorted({n for n in names if names.count(n) > 1})]
     if faults or not models:
         raise CatalogError("\n".join(faults or [f"no model in {directory}"]))
     return {"models": models, "families": families}
@@ -274,21 +342,43 @@ def _telling_inputs(model: ModelSource, book: PriceBookSource) -> Iterator[dict[
 
 
 def _telling_values(item: InputSource, expectations: list[Any]) -> list[Any]:
+    """One value from each region that the expectations tell apart, among those that the input may take."""
+    absent = [] if item.required or item.default is not None else [None]
     if item.enum:
-        return list(item.enum)
+        return absent + item.enum
     if item.type == "boolean":
-        return [True, False]
+        return [*absent, True, False]
     if item.type == "media":
-        return [None, "https://example.com/media"]
+        return [*absent, _MEDIA]
+    named = [value for expected in expectations for value in _values_named(expected)]
+    numbers = [value for value in named if isinstance(value, int | float) and not isinstance(value, bool)]
     if item.type == "media_list":
-        return [["https://example.com/media"] * count for count in range((item.max_items or 1) + 1)]
-    if item.type in {"integer", "number"}:
-        bounds = [bound for expected in expectations if isinstance(expected, Mapping) for bound in expected.values()]
-        edges: set[int | float] = {step + bound for bound in bounds if isinstance(bound, int) for step in (-1, 0, 1)}
-        edges |= {edge for edge in (item.minimum, item.maximum) if edge is not None}
-        low, high = item.minimum, item.maximum
-        return sorted(e for e in edges if (low is None or e >= low) and (high is None or e <= high))
-    return [item.default]
+        most = item.max_items if item.max_items is not None else int(max(numbers, default=0)) + 1
+        return absent + [[_MEDIA] * count for count in range(1 if item.required else 0, most + 1)]
+    if item.type in _NUMERIC:
+        return absent + _telling_numbers(item, numbers)
+    # Any text but those named must have a row too.
+    texts = [value for value in named if isinstance(value, str)]
+    return [*absent, *dict.fromkeys([*texts, "".join(texts) + "x"])]
+
+
+def _values_named(expected: Any) -> list[Any]:
+    if isinstance(expected, Mapping):
+        bounds = expected.get("count", expected)
+        return list(bounds.values())
+    return expected if isinstance(expected, list) else [expected]
+
+
+def _telling_numbers(item: InputSource, named: list[int | float]) -> list[Any]:
+    """Every bound, and what lies beside and between the bounds."""
+    low, high = item.minimum, item.maximum
+    bounds = sorted({*named, *(edge for edge in (low, high) if edge is not None)}) or [0]
+    if item.type == "integer":
+        found: set[int | float] = {math.floor(bound) + step for bound in bounds for step in (-1, 0, 1, 2)}
+    else:
+        between = [(left + right) / 2 for left, right in itertools.pairwise(bounds)]
+        found = {bounds[0] - 1, *bounds, *between, bounds[-1] + 1}
+    return sorted(n for n in found if (low is None or n >= low) and (high is None or n <= high))
 
 
 def _compiled(model: ModelSource, family: str) -> dict[str, Any]:
