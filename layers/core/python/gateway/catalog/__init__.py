@@ -18,7 +18,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from gateway import conditions, limits, pricing, tables, templates
+from gateway import conditions, limits, pricing, tables, telemetry, templates
 from gateway.errors import Unavailable, UnknownModel, VariantRequired
 
 HEAD_CHECK_SECONDS = 60
@@ -111,7 +111,11 @@ class _Cache:
 
 
 def current() -> Snapshot:
-    """The current snapshot; looks at the head at most once a minute. Raises Unavailable when none is published."""
+    """The current snapshot; looks at the head at most once a minute.
+
+    A version that cannot be read is reported, and the one in memory served on. Raises Unavailable when there
+    is none in memory, or none is published.
+    """
     age_seconds = time.monotonic() - _Cache.checked_at_seconds
     if _Cache.snapshot is not None and age_seconds < HEAD_CHECK_SECONDS:
         return _Cache.snapshot
@@ -121,7 +125,13 @@ def current() -> Snapshot:
             "No catalog has been published yet.", hint="Deploy again, or run `museway admin catalog publish`."
         )
     if _Cache.snapshot is None or _Cache.snapshot.version != head.version:
-        _Cache.snapshot = load(head.version, tables.CatalogChunk.all_of(head.version, int(head.chunk_count)))
+        try:
+            _Cache.snapshot = load(head.version, tables.CatalogChunk.all_of(head.version, int(head.chunk_count)))
+        except Unavailable:
+            if _Cache.snapshot is None:
+                raise
+            telemetry.logger.exception("the current catalog is unreadable", extra={"catalog_version": head.version})
+            telemetry.measure({"UnreadableCatalogs": 1})
     _Cache.checked_at_seconds = time.monotonic()
     return _Cache.snapshot
 
@@ -147,8 +157,11 @@ def publish(compiled: Mapping[str, Any]) -> str:
 
 
 def load(version: str, chunks: Sequence[str]) -> Snapshot:
-    """Rebuild a snapshot from its chunks."""
-    return from_compiled(version, json.loads(zlib.decompress(base64.b64decode("".join(chunks)))))
+    """Rebuild a snapshot from its chunks. Raises Unavailable for chunks that hold no catalog."""
+    try:
+        return from_compiled(version, json.loads(zlib.decompress(base64.b64decode("".join(chunks)))))
+    except (zlib.error, ValueError, ArithmeticError, LookupError, TypeError) as error:
+        raise Unavailable("The published catalog cannot be read.", hint="Publish the catalog again.") from error
 
 
 def from_compiled(version: str, compiled: Mapping[str, Any]) -> Snapshot:
