@@ -1,7 +1,5 @@
 """POST /v1/callbacks/{provider}/{generation_id}/{token}: the door for providers' webhooks."""
 
-import base64
-
 from aws_lambda_powertools.event_handler import Response
 
 from gateway import api, callbacks
@@ -14,7 +12,6 @@ handler = api.serve(app)
 def receive(provider: str, generation_id: str, token: str) -> Response[str]:
     """Take a provider's webhook; its content is verified, and only wakes the generation up."""
     event = app.current_event.raw_event
-    text = event.get("body") or ""
-    body = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
+    body = (event.get("body") or "").encode()
     callbacks.receive(provider, generation_id, token, event.get("headers") or {}, body)
     return api.answer({"received": True})

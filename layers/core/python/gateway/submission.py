@@ -84,6 +84,7 @@ def estimate(order: Order, terms: pricing.Terms) -> Priced:
     else:
         normalized = limits.from_typed(model.limits, order.inputs)
     _check_kind(order.kind, model)
+    _check_paths(order)
     quote = model.quote(normalized.inputs, ids.now(), terms)
     return Priced(model, normalized, quote, snapshot.version)
 
@@ -149,6 +150,23 @@ def _check_kind(kind: str, model: catalog.Model) -> None:
         raise BadRequest(f"This model makes {model.kind}, not {kind}.", field="kind", allowed=["auto", model.kind])
 
 
+def _check_paths(order: Order) -> None:
+    """Refuse a place for the outputs that cannot be, and a pointer into the answer that cannot be read."""
+    if order.output_path is not None:
+        drive.checked_path(order.output_path, "output_path")
+    if order.output_url_path is not None:
+        import jmespath  # few calls carry one
+
+        try:
+            jmespath.compile(order.output_url_path)
+        except jmespath.exceptions.JMESPathError:
+            raise BadRequest(
+                "'output_url_path' is no JMESPath expression.",
+                field="output_url_path",
+                hint="Write it such as outputs[0].asset.url.",
+            ) from None
+
+
 def _check_sources(normalized: limits.Normalized) -> None:
     """Fetch the first bytes of every source through the guard, and hold its content to the kind expected."""
     if not normalized.media:
@@ -175,7 +193,8 @@ def _generation(
 ) -> tables.Generation:
     offers = [_frozen_offer(offer, priced.normalized.inputs) for offer in priced.model.offers]
     frozen_quote = priced.quote.to_dict()
-    size_bytes = len(json.dumps([offers, frozen_quote, dict(order.metadata or {})]).encode())
+    fingerprint, warnings = order.fingerprint(), list(priced.normalized.warnings)
+    size_bytes = len(json.dumps([offers, frozen_quote, order.metadata, fingerprint, warnings]).encode())
     if size_bytes > JOB_BYTES_MAX:
         raise PayloadTooLarge(f"The inputs come to {size_bytes} bytes; {JOB_BYTES_MAX} are possible.")
     stamp = ids.timestamp(now)
@@ -191,10 +210,10 @@ def _generation(
         model=priced.model.model_id,
         kind=priced.model.kind,
         status=jobs.PENDING,
-        fingerprint=order.fingerprint(),
+        fingerprint=fingerprint,
         metadata=order.metadata,
-        warnings=list(priced.normalized.warnings) or None,
-        output_path=order.output_path and drive.checked_path(order.output_path, "output_path"),
+        warnings=warnings or None,
+        output_path=order.output_path,
         output_url_path=order.output_url_path,
         offers=offers,
         quote=frozen_quote,

@@ -1,9 +1,12 @@
 """The HTTP edge: requests in, principals, errors out. The only package that knows API Gateway."""
 
+import base64
+import binascii
 import json
+import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
@@ -16,13 +19,14 @@ from gateway.errors import GatewayError, InvalidField, NotFound, PayloadTooLarge
 BODY_BYTES_MAX = 1_000_000
 JSON = "application/json"
 TITLE = "Museway"
+_UNION_MEMBER = re.compile(r"(str|int|float)$|list\[")
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 
 def resolver() -> APIGatewayHttpResolver:
     """A resolver that validates requests and answers every failure in the contract's error format."""
-    app = APIGatewayHttpResolver(enable_validation=True)
+    app = APIGatewayHttpResolver(enable_validation=True, json_body_deserializer=_parsed)
     app.exception_handler(GatewayError)(_refused)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(Exception)(_unexpected)
@@ -38,11 +42,9 @@ def serve(app: APIGatewayHttpResolver) -> Handler:
         request_id = event["requestContext"]["requestId"]
         telemetry.bind(request_id=request_id, project_id=_authorizer(event).get("project_id"))
         try:
-            if len(event.get("body") or "") > BODY_BYTES_MAX:
-                too_large = PayloadTooLarge(f"A JSON body may have {BODY_BYTES_MAX} bytes at most.")
-                answer = _plain(_body(too_large, request_id), too_large.status)
-            else:
-                answer = app.resolve(event, context)
+            answer = app.resolve(_readable(event), context)
+        except GatewayError as error:
+            answer = _plain(_body(error, request_id), error.status)
         finally:
             telemetry.forget()
         overhead_ms = (time.perf_counter() - started) * 1000
@@ -103,14 +105,48 @@ def errors(*classes: type[GatewayError]) -> dict[int, Any]:
 
 
 def field_name(location: tuple[int | str, ...]) -> str:
-    """A validation error's place as the caller wrote it: `files.0.bytes` rather than `body, files, 0, bytes`."""
-    parts = [str(part) for part in location if part not in {"body", "query", "path"}]
+    """A validation error's place as the caller wrote it: `files.0.bytes` rather than `body, files, 0, bytes`.
+
+    Where a field may have several types, the type that was tried is not part of the place.
+    """
+    named = (str(part) for part in location if part not in {"body", "query", "path"})
+    parts = [part for part in named if not _UNION_MEMBER.match(part)]
     return ".".join(parts) or "body"
 
 
 def _authorizer(event: Mapping[str, Any]) -> Mapping[str, Any]:
     authorizer = event["requestContext"].get("authorizer") or {}
     return authorizer.get("lambda") or {}
+
+
+def _readable(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with its body as text. Raises PayloadTooLarge, or InvalidField for bytes that are no text."""
+    body = event.get("body") or ""
+    try:
+        raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+        text = raw.decode()
+    except (binascii.Error, UnicodeError):
+        raise InvalidField("The body is not UTF-8 text.", field="body") from None
+    if len(raw) > BODY_BYTES_MAX:
+        raise PayloadTooLarge(f"A JSON body may have {BODY_BYTES_MAX} bytes at most.")
+    return event | {"body": text, "isBase64Encoded": False}
+
+
+def _parsed(text: str) -> Any:
+    """A JSON body, held to what every later reader of it can read: no NaN, no half characters, no abysses."""
+    try:
+        found = json.loads(text, parse_constant=_no_number)
+        # Half of a character written as an escape parses, and then has no UTF-8 form.
+        json.dumps(found, ensure_ascii=False).encode()
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError):
+        raise json.JSONDecodeError("not readable as JSON", text[:100], 0) from None
+    return found
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _current_request_id() -> str:
@@ -124,6 +160,8 @@ def _refused(error: GatewayError) -> Response[str]:
 
 def _invalid(error: RequestValidationError) -> Response[str]:
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return _refused(InvalidField("The body is not valid JSON.", field="body"))
     field = field_name(tuple(first["loc"]))
     return _refused(InvalidField(f"'{field}': {first['msg']}.", field=field, allowed=first.get("ctx") or None))
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.submission import Order
 
-Micros = Annotated[int, Field(ge=0, description="Millionths of a US dollar")]
+Micros = Annotated[int, Field(ge=0, strict=True, description="Millionths of a US dollar")]
 ModelId = Annotated[str, Field(min_length=1, max_length=200, examples=["nano-banana", "kuaishou/kling-v3-i2v"])]
 SessionId = Annotated[str | None, Field(max_length=200, description="Groups calls in the cost view")]
 Metadata = Annotated[dict[str, str] | None, Field(max_length=16, description="Yours; kept and shown, never read")]
