@@ -4,9 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from gateway import conditions
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gateway import conditions
 
 
 @pytest.mark.parametrize(

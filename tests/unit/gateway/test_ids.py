@@ -3,12 +3,15 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-from gateway import ids
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import ids
+
 SHAPE = re.compile(r"gen_[a-z2-7]{26}")
-moments = st.datetimes(datetime(1970, 1, 1), datetime(9000, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))
+moments = st.integers(0, 2**42).map(
+    lambda milliseconds: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+)
 
 
 def test_fresh_ids_differ_and_have_one_shape() -> None:

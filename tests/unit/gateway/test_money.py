@@ -4,9 +4,10 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from gateway import money
 from hypothesis import given
 from hypothesis import strategies as st
+
+from gateway import money
 
 amounts = st.decimals(min_value=0, max_value=10**9, places=9)
 

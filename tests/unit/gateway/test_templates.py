@@ -1,9 +1,9 @@
 """A provider's request body, from a model's inputs."""
 
-from gateway.templates import Case, RequestTemplate, render
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.templates import Case, RequestTemplate, render
 from tests.unit.gateway.shipped import SNAPSHOT
 
 
