@@ -257,7 +257,7 @@ def _value(item: Input, value: Any, name: str, *, strict: bool) -> Any:
     if item.max_length is not None and isinstance(converted, str) and len(converted) > item.max_length:
         raise BadRequest(
             f"'{name}' has {len(converted)} characters; this model takes {item.max_length} at most.",
-            code="prompt_too_long" if name == "prompt" else "invalid_request",
+            code="prompt_too_long" if name in {"prompt", "inputs.prompt"} else "invalid_request",
             field=name,
             allowed=item.max_length,
         )
@@ -311,7 +311,8 @@ def _decimal(value: Any) -> Decimal | None:
         amount = Decimal(value if isinstance(value, int) else str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and abs(amount) < _NUMBER_MAX else None
+    # Compared, not computed with: arithmetic on such numbers may overflow.
+    return amount if amount.is_finite() and -_NUMBER_MAX < amount < _NUMBER_MAX else None
 
 
 def _described(item: Input) -> str:
