@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from gateway import ids
 
 SHAPE = re.compile(r"gen_[a-z2-7]{26}")
-moments = st.integers(0, 2**42).map(
-    lambda milliseconds: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
-)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+moments = st.integers(0, 2**50).map(lambda passed: EPOCH + timedelta(microseconds=passed))
 
 
 def test_fresh_ids_differ_and_have_one_shape() -> None:
