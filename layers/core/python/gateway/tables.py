@@ -33,6 +33,9 @@ from gateway.errors import InvalidField, Unavailable
 CONFLICT_RETRIES_MAX = 8
 """A transaction that met another on the same item is safe to repeat: every write in it is conditional."""
 
+_POSITION = ("pk", "sk", "listed_at")
+"""What an item's place in a listing is made of, besides the listing itself."""
+
 M = TypeVar("M", bound="Item")
 
 
@@ -432,32 +435,41 @@ def page_of_listing(
     until: str | None = None,
 ) -> tuple[list[Any], str | None]:
     """A page of a ledger listing, newest first, between two timestamps (until is exclusive)."""
-    key = model.listed_at
-    condition = key.between(since or "0", until or "9") if since or until else None
-    return _page(model.by_listing, listing, limit, cursor, condition)
+    span = (since or "0", until or "9") if since or until else None
+    return _page(model.by_listing, listing, limit, cursor, span)
 
 
 def _page(
-    index: Any, key: str, limit: int, cursor: str | None, condition: Condition | None = None
+    index: Any, key: str, limit: int, cursor: str | None, span: tuple[str, str] | None = None
 ) -> tuple[list[Any], str | None]:
-    found = index.query(
-        key, condition, scan_index_forward=False, limit=limit, last_evaluated_key=_decode_cursor(cursor)
-    )
+    start = None if cursor is None else _start(index, key, cursor)
+    if start and span and not span[0] <= start["listed_at"]["S"] <= span[1]:
+        raise InvalidField("'cursor' belongs to a listing of another time.", field="cursor")
+    condition = index.listed_at.between(*span) if span else None
+    found = index.query(key, condition, scan_index_forward=False, limit=limit, last_evaluated_key=start)
     items = list(found)
-    return items, _encode_cursor(found.last_evaluated_key) if len(items) == limit else None
+    return items, _cursor(found.last_evaluated_key) if len(items) == limit else None
 
 
-def _encode_cursor(key: Any) -> str | None:
-    return base64.urlsafe_b64encode(json.dumps(key).encode()).decode() if key else None
-
-
-def _decode_cursor(cursor: str | None) -> Any:
-    if cursor is None:
+def _cursor(last: Any) -> str | None:
+    """Where a page ended, without the partition: a cursor leads nowhere but on in its own listing."""
+    if not last:
         return None
+    position = [last[name]["S"] for name in _POSITION]
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+
+
+def _start(index: Any, key: str, cursor: str) -> dict[str, Any]:
+    """The key to go on after. Raises InvalidField for a cursor that no page of a listing ended with."""
     try:
-        return json.loads(base64.urlsafe_b64decode(cursor))
-    except ValueError:
-        raise InvalidField("'cursor' is not one that this listing gave.", field="cursor") from None
+        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, RecursionError):
+        position = None
+    whole = isinstance(position, list) and len(position) == len(_POSITION)
+    if not whole or not all(isinstance(part, str) and part for part in position):
+        raise InvalidField("'cursor' is not one that this listing gave.", field="cursor")
+    names = (index._hash_key_attribute().attr_name, *_POSITION)
+    return {name: {"S": text} for name, text in zip(names, (key, *position), strict=True)}
 
 
 class Transaction:

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from gateway import catalog, jobs, ledger, outputs, pricing, tables
+from gateway import catalog, ids, jobs, ledger, outputs, pricing, tables
 from gateway.errors import InvalidField, NotFound, UnknownModel
 from gateway.ids import now
 from gateway.money import MICROS_PER_USD, exact, number, to_credits, to_micros
@@ -44,7 +45,7 @@ def generation_view(found: tables.Generation, attempts: list[tables.Attempt] | N
         "progress": int(found.progress or 0),
         "model": found.model,
         "kind": found.kind,
-        "outputs": [outputs.shown(found.project_id, output) for output in shown],
+        "outputs": [drive.shown(found.project_id, output) for output in shown],
         "billed_micros": billed_micros,
         "billed_usd": None if billed_micros is None else billed_micros / MICROS_PER_USD,
         "billed_credits": None if billed_micros is None else pricing.credits_of(billed_micros),
@@ -161,14 +162,14 @@ def estimate_view(found: catalog.Model, quote: pricing.Quote, warnings: tuple[st
 def records(project_id: str, limit: int, cursor: str | None, since: str | None, until: str | None) -> dict[str, Any]:
     """A page of BillingRecords, newest first, exactly as they were frozen."""
     key = ledger.listing(project_id, "RECORD")
-    found, following = tables.page_of_listing(tables.Record, key, _limit(limit), cursor, since, until)
+    found, following = tables.page_of_listing(tables.Record, key, _limit(limit), cursor, *_span(since, until))
     return {"items": [record.body for record in found], "next_cursor": following}
 
 
 def entries(project_id: str, limit: int, cursor: str | None, since: str | None, until: str | None) -> dict[str, Any]:
     """A page of the ledger's movements, newest first."""
     key = ledger.listing(project_id, "ENTRY")
-    found, following = tables.page_of_listing(tables.Entry, key, _limit(limit), cursor, since, until)
+    found, following = tables.page_of_listing(tables.Entry, key, _limit(limit), cursor, *_span(since, until))
     return {"items": [_entry_view(entry) for entry in found], "next_cursor": following}
 
 
@@ -203,6 +204,25 @@ def _entry_view(entry: tables.Entry) -> dict[str, Any]:
         "note": entry.note,
         "created_at": entry.created_at,
     }
+
+
+def _span(since: str | None, until: str | None) -> tuple[str | None, str | None]:
+    """The two ends of a listing as its timestamps are written. Raises InvalidField for what is no time."""
+    start, end = _stamp(since, "since"), _stamp(until, "until")
+    if start and end and start > end:
+        raise InvalidField("'until' lies before 'since'.", field="until")
+    return start, end
+
+
+def _stamp(text: str | None, field: str) -> str | None:
+    if text is None:
+        return None
+    try:
+        # The blank behind a time was the plus sign of its offset before the query was decoded.
+        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return ids.timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise InvalidField(f"'{field}' is no ISO 8601 time, such as 2026-11-21T03:45:00Z.", field=field) from None
 
 
 def _limit(limit: int) -> int:
