@@ -71,7 +71,7 @@ def grant(project_id: str, amount_micros: int, grant_id: str, note: str | None =
     now = ids.now()
     balance = tables.Balance.key(project_id, SHARD)
     balance.insert()
-    entry = _entry(project_id, SHARD, "grant", amount_micros, f"grant-{project_id}-{grant_id}", now, note=note)
+    entry = _entry(project_id, SHARD, "grant", amount_micros, f"grant-{project_id}#{grant_id}", now, note=note)
     try:
         with tables.transaction() as tx:
             tx.insert("grant", entry)
