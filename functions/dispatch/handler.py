@@ -27,6 +27,7 @@ def _dispatch(event_name: str, generation_id: str) -> None:
     generation = tables.Generation.find(generation_id)
     if generation is None:
         return
+    jobs.on_record(generation)
     if event_name == "INSERT":
         reconcile.start(generation)
     elif jobs.is_final(generation) and generation.work:

@@ -33,7 +33,7 @@ class NotReady(Exception):
 
 def submit(generation_id: str, task_token: str) -> None:
     """Submit the generation's next attempt, once, and wake the execution unless a callback will."""
-    generation = jobs.find(generation_id)
+    generation = jobs.take_up(generation_id)
     if jobs.is_final(generation):
         wake(task_token, DONE)
         return
@@ -70,7 +70,7 @@ def poll(generation_id: str) -> str:
     Raises NotReady while the provider works. After the deadline the attempt is lost: cancelled where that can
     be, and never repeated.
     """
-    generation = jobs.find(generation_id)
+    generation = jobs.take_up(generation_id)
     if jobs.is_final(generation):
         return DONE
     window_ends_at = time.monotonic() + settings().poll_window_seconds
@@ -98,7 +98,7 @@ def collect(generation_id: str) -> str:
 
     Raises NotReady when the provider did not answer; what it delivered unusably fails the attempt.
     """
-    generation = jobs.find(generation_id)
+    generation = jobs.take_up(generation_id)
     if jobs.is_final(generation):
         return DONE
     attempt = jobs.current_attempt(generation)
@@ -111,6 +111,7 @@ def collect(generation_id: str) -> str:
         return _end(attempt, jobs.ATTEMPT_FAILED, error.code, error.message, retryable=True)
     jobs.note_outputs(generation, collected)
     jobs.move(attempt, jobs.COLLECTED)
+    telemetry.logger.info("outputs collected", extra={"outputs": len(collected)})
     return SETTLE
 
 
@@ -188,6 +189,7 @@ def _ask(generation: tables.Generation, attempt: tables.Attempt) -> str | None:
                 message = "The provider finished without an output."
                 return _end(attempt, jobs.ATTEMPT_FAILED, "empty_output", message, retryable=True)
             jobs.move(attempt, jobs.FINISHED, metrics=dict(outcome.metrics))
+            telemetry.logger.info("provider finished")
             return COLLECT
         case Failed(code, message, retryable):
             return _end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)

@@ -18,7 +18,13 @@ def receive(provider: str, generation_id: str, token: str, headers: Mapping[str,
     generation or token, Unauthorized for a signature that does not verify.
     """
     attempt = _attempt(provider, generation_id, token)
-    telemetry.bind(generation_id=generation_id, attempt_id=jobs.attempt_id(attempt), provider=provider)
+    generation = jobs.find(generation_id)
+    telemetry.bind(
+        project_id=generation.project_id,
+        generation_id=generation_id,
+        attempt_id=jobs.attempt_id(attempt),
+        provider=provider,
+    )
     try:
         reference = providers.provider(provider).webhook_reference(headers, body)
     except ForgedWebhook as error:
@@ -28,7 +34,7 @@ def receive(provider: str, generation_id: str, token: str, headers: Mapping[str,
             "The callback's signature does not verify.", hint="Callbacks come from providers."
         ) from error
     if reference:
-        endpoint = jobs.offer_of(jobs.find(generation_id), attempt)["endpoint"]
+        endpoint = jobs.offer_of(generation, attempt)["endpoint"]
         reference = {"endpoint": endpoint, **reference}
     jobs.signal(attempt, reference, ids.now())
     telemetry.logger.info("callback received")

@@ -17,7 +17,7 @@ from gateway.pricing import Quote
 
 def settle(generation_id: str) -> None:
     """Charge a collected generation for what was delivered, and complete it."""
-    generation = jobs.find(generation_id)
+    generation = jobs.take_up(generation_id)
     if jobs.is_final(generation):
         return
     attempt = jobs.current_attempt(generation)
@@ -46,7 +46,7 @@ def fail(generation_id: str) -> str:
     An attempt that may still run is polled on until its deadline; a next offer is tried when the former is
     known not to run; else the hold is released and the generation failed, with the last attempt's reason.
     """
-    generation = jobs.find(generation_id)
+    generation = jobs.take_up(generation_id)
     if jobs.is_final(generation):
         return advance.DONE
     attempt = jobs.current_attempt(generation)

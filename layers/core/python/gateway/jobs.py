@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gateway import ids, tables
+from gateway import ids, tables, telemetry
 from gateway.errors import NotFound
 
 PENDING, PROCESSING, COMPLETED, FAILED = "pending", "processing", "completed", "failed"
@@ -45,6 +45,24 @@ def find(generation_id: str) -> tables.Generation:
     if generation is None:
         raise NotFound(f"There is no generation '{generation_id[:80]}'.")
     return generation
+
+
+def take_up(generation_id: str) -> tables.Generation:
+    """The generation of an id, for whoever works on it: every log line carries its ids from here on."""
+    generation = find(generation_id)
+    on_record(generation)
+    return generation
+
+
+def on_record(generation: tables.Generation) -> None:
+    """Put a generation's ids, of the request that made it to its present attempt, on the log lines that follow."""
+    number = int(generation.attempt_no)
+    telemetry.bind(
+        request_id=generation.request_id,
+        project_id=generation.project_id,
+        generation_id=generation.generation_id,
+        attempt_id=f"{generation.generation_id}-{number}" if number else None,
+    )
 
 
 def find_in_project(project_id: str, generation_id: str) -> tables.Generation:

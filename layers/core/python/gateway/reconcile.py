@@ -30,6 +30,8 @@ def start(generation: tables.Generation) -> None:
         states.start_execution(stateMachineArn=settings().state_machine_arn, name=name, input=json.dumps(order))
     except states.exceptions.ExecutionAlreadyExists:
         telemetry.logger.info("the execution exists already", extra={"execution": name})
+    else:
+        telemetry.logger.info("execution started", extra={"execution": name})
 
 
 def announce(generation: tables.Generation) -> None:
@@ -59,6 +61,7 @@ def announce(generation: tables.Generation) -> None:
     if answer["FailedEntryCount"]:
         raise RuntimeError(f"the bus refused an event: {answer['Entries'][0].get('ErrorCode')}")
     jobs.note_announced(generation)
+    telemetry.logger.info("end announced", extra={"status": generation.status})
 
 
 def run() -> dict[str, int]:
@@ -67,8 +70,8 @@ def run() -> dict[str, int]:
     now_seconds = ids.now().timestamp()
     for bucket in range(jobs.WORK_BUCKETS):
         for generation_id in tables.Generation.due(f"open#{bucket}", now_seconds, BATCH):
-            telemetry.bind(generation_id=generation_id)
-            action = attend(generation_id)
+            with telemetry.step(generation_id):
+                action = _attended(generation_id, now_seconds)
             done[action] = done.get(action, 0) + 1
     # Summing every record costs more with every record, so that is asked once an hour.
     with_records = ids.now().minute == 0
@@ -81,7 +84,7 @@ def run() -> dict[str, int]:
 
 def attend(generation_id: str) -> str:
     """Do what one generation needs; answers what that was."""
-    generation = jobs.find(generation_id)
+    generation = jobs.take_up(generation_id)
     now_seconds = ids.now().timestamp()
     if jobs.is_final(generation):
         announce(generation)
@@ -99,6 +102,17 @@ def attend(generation_id: str) -> str:
         start(jobs.find(generation_id))
         return "restarted"
     return "raced"
+
+
+def _attended(generation_id: str, now_seconds: float) -> str:
+    """As `attend`; what fails with one generation is reported, put off, and keeps nobody else waiting."""
+    try:
+        return attend(generation_id)
+    except Exception:
+        telemetry.logger.exception("a generation could not be reconciled")
+        telemetry.measure({"ReconciliationsFailed": 1})
+        jobs.postpone(jobs.find(generation_id), now_seconds + jobs.START_GRACE_SECONDS)
+        return "failed_to_reconcile"
 
 
 def audit(project_id: str, *, with_records: bool = True) -> list[str]:
