@@ -1,6 +1,7 @@
 """A project's files in S3: keys, signed URLs, uploads. People reach files by signed URLs only."""
 
 import re
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
@@ -48,6 +49,14 @@ def signed_url(project_id: str, drive_path: str, ttl_seconds: int = SIGNED_SECON
             ExpiresIn=ttl_seconds,
         )
     )
+
+
+def shown(project_id: str, output: Mapping[str, Any]) -> dict[str, Any]:
+    """An output as callers see it: its facts, with signed URLs made now."""
+    paths = {"url": "drive_path", "thumbnail_url": "thumbnail_path", "optimized_url": "optimized_path"}
+    urls = {name: output.get(key) and signed_url(project_id, output[key]) for name, key in paths.items()}
+    facts = {name: value for name, value in output.items() if name not in {"thumbnail_path", "optimized_path"}}
+    return urls | facts
 
 
 def sign(project_id: str, drive_path: str, ttl_seconds: int) -> str:

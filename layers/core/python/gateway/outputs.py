@@ -4,14 +4,14 @@ An output counts only when its bytes are here and are media. What a provider cal
 opened is not delivered, and not billed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import jmespath
 
-from gateway import drive, media, tables, telemetry, url_guard
+from gateway import drive, media, tables, telemetry
 from gateway.errors import SourceRefused
 from gateway.provider import Finished, MediaUrl
 
@@ -71,14 +71,6 @@ def collect(
     return collected
 
 
-def shown(project_id: str, output: Mapping[str, Any]) -> dict[str, Any]:
-    """An output as callers see it: its facts, with signed URLs made now."""
-    paths = {"url": "drive_path", "thumbnail_url": "thumbnail_path", "optimized_url": "optimized_path"}
-    urls = {name: output.get(key) and drive.signed_url(project_id, output[key]) for name, key in paths.items()}
-    facts = {name: value for name, value in output.items() if name not in {"thumbnail_path", "optimized_path"}}
-    return urls | facts
-
-
 def _from_staging(key: str) -> Callable[[Path], None]:
     def fetch(path: Path) -> None:
         with path.open("wb") as file:
@@ -91,6 +83,9 @@ def _from_provider(
     number: int, ask_again: Callable[[], Finished], output_url_path: str | None
 ) -> Callable[[Path], None]:
     def fetch(path: Path) -> None:
+        # Brings the HTTP client, which the steps that fetch nothing need not load.
+        from gateway import url_guard
+
         urls = delivered(ask_again(), output_url_path)
         if number >= len(urls):
             raise Undelivered("expired_output", "The provider no longer names this output.")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway import catalog, ids, jobs, ledger, outputs, pricing, tables
+from gateway import catalog, drive, ids, jobs, ledger, pricing, tables
 from gateway.errors import InvalidField, NotFound, UnknownModel
 from gateway.ids import now
 from gateway.money import MICROS_PER_USD, exact, number, to_credits, to_micros
