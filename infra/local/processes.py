@@ -160,16 +160,17 @@ def _proc_table() -> Iterator[Process]:
             yield Process(int(entry.name), int(fields[2]), fields[19], command)
 
 
-def _ps_table() -> Iterator[Process]:
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,pgid=,stat=,lstart=,command="],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "LC_ALL": "C"},
-    )
-    for line in listing.stdout.splitlines():
-        # lstart is five words: Sat Nov 21 03:43:00 2026
-        words = line.split(None, 8)
-        if len(words) >= 8 and not words[2].startswith("Z"):
-            yield Process(int(words[0]), int(words[1]), " ".join(words[3:8]), words[8] if len(words) > 8 else "")
+def _ps_table() -> list[Process]:
+    columns = ["ps", "-A", "-o", "pid=,pgid=,stat=,lstart=,command="]
+    english = {**os.environ, "LC_ALL": "C"}
+    return parse_ps(subprocess.run(columns, capture_output=True, text=True, check=True, env=english).stdout)
+
+
+def parse_ps(listing: str) -> list[Process]:
+    """The lines of `ps -A -o pid=,pgid=,stat=,lstart=,command=`; lstart is five words: Sat Nov 21 03:43:00 2026."""
+    lines = [line.split(None, 8) for line in listing.splitlines()]
+    return [
+        Process(int(words[0]), int(words[1]), " ".join(words[3:8]), words[8])
+        for words in lines
+        if len(words) == 9 and not words[2].startswith("Z")
+    ]

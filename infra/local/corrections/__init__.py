@@ -7,7 +7,7 @@ any other version, because the replaced functions are not a public interface.
 
 from importlib.metadata import version
 
-from infra.local.corrections import lambdas, permissions, resources, states, streams
+from infra.local.corrections import lambdas, layers, permissions, pool, resources, states, streams, turns
 
 WRITTEN_FOR = "1.5.33"
 
@@ -21,7 +21,10 @@ def apply() -> None:
             "Run `make setup`, or review the corrections for the new version."
         )
     lambdas.install()
+    layers.install()
     permissions.install()
+    pool.install()
     resources.install()
     states.install()
     streams.install()
+    turns.install()

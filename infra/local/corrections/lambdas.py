@@ -1,16 +1,9 @@
-"""Lambda: errors carry their class name, an environment outlives an error, and a burst waits for its turn."""
+"""Lambda: errors carry their class name, and an environment outlives them."""
 
 import importlib
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
-
-# An invocation that finds no free slot waits this long before it is throttled: an account on AWS has 1,000
-# slots, this machine a dozen, so here the thirteenth call is not a mistake of the caller. It stays below the
-# 30 s that API Gateway gives an integration.
-SLOT_WAIT_SECONDS = 28.0
 
 # The key under which a worker reports an exception of the handler. MiniStack ends the worker of an answer
 # with status "error" and calls every error "Runtime.HandlerError"; Lambda keeps the environment and names the
@@ -28,12 +21,11 @@ _WORKER_PATH = "sys.path.insert(0, code_dir)"
 
 
 def install() -> None:
-    """Replace the worker's script, the reading of its answers and the accounting of concurrency."""
+    """Replace the worker's script and the reading of its answers."""
     runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     service: Any = importlib.import_module("ministack.services.lambda_svc")
     runtime._PYTHON_WORKER_SCRIPT = corrected_script(runtime._PYTHON_WORKER_SCRIPT, checkout_paths())
     _name_errors(service)
-    _queue_for_slots(service)
 
 
 def checkout_paths() -> list[str]:
@@ -66,26 +58,3 @@ def _name_errors(service: Any) -> None:
         return error_of(execute(func, event, request_id))
 
     service._execute_function_warm = execute_warm
-
-
-def _queue_for_slots(service: Any) -> None:
-    acquire, release = service._acquire_execution_slot, service._release_execution_slot
-    freed = threading.Condition()
-
-    def acquire_in_turn(func: dict[str, Any], config: dict[str, Any]) -> Any:
-        deadline = time.monotonic() + SLOT_WAIT_SECONDS
-        with freed:
-            while True:
-                slot, limit = acquire(func, config)
-                remaining = deadline - time.monotonic()
-                if slot is not None or remaining <= 0:
-                    return slot, limit
-                freed.wait(remaining)
-
-    def release_and_wake(key: str | None) -> None:
-        release(key)
-        with freed:
-            freed.notify_all()
-
-    service._acquire_execution_slot = acquire_in_turn
-    service._release_execution_slot = release_and_wake
