@@ -27,6 +27,8 @@ from infra.settings import Target
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / ".build"
+KEPT = 8
+"""Finished assets of one name that stay on disk."""
 
 AWS_SERVICES = frozenset({"dynamodb", "events", "kms", "s3", "secretsmanager", "stepfunctions", "sts"})
 """Services whose models stay in botocore; it carries some 400, 25 MB, and lists them for the first client."""
@@ -76,7 +78,9 @@ class Bundle:
     def _asset(self, name: str, sources: list[Path], fill: Callable[[Path], None], salt: Iterable[str] = ()) -> Asset:
         digest = _digest(sources, [repr(self), _recipe(), *salt])
         finished = BUILD / f"{name}-{digest[:20]}.zip"
-        if not finished.is_file():
+        if finished.is_file():
+            finished.touch()
+        else:
             BUILD.mkdir(exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=BUILD) as scratch:
                 tree, packed = Path(scratch) / "tree", Path(scratch) / "asset.zip"
@@ -86,7 +90,15 @@ class Bundle:
                     _compile(tree, self.target, "/opt" if name.startswith("layer-") else "/var/task")
                 _pack(tree, packed)
                 os.replace(packed, finished)
+            _forget_old(name)
         return Asset(finished, digest)
+
+
+def _forget_old(name: str) -> None:
+    """Keep the assets of a name that were used last; a day's editing would else fill the disk."""
+    assets = sorted(BUILD.glob(f"{name}-{'?' * 20}.zip"), key=lambda path: path.stat().st_mtime)
+    for old in assets[:-KEPT]:
+        old.unlink(missing_ok=True)
 
 
 def _digest(sources: Iterable[Path], salt: Iterable[str]) -> str:
@@ -164,7 +176,7 @@ def _prune_endpoints(path: Path) -> None:
 
 
 def _compile(tree: Path, target: Target, runs_at: str) -> None:
-    """Hash-based bytecode beside every module; its paths are those of the running function."""
+    """Hash-based bytecode beside every module; it names the place where it runs, not the passing one of its build."""
     command = [interpreter_for(target.python), "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
     _run([*command, "-s", str(tree), "-p", runs_at, str(tree)], "The modules could not be compiled.")
 

@@ -16,6 +16,10 @@ PUBLISHED_PLATFORMS = ("manylinux_2_28_aarch64", "manylinux2014_aarch64")
 """Wheels that run on Lambda's Amazon Linux 2023 (glibc 2.34) on arm64."""
 
 
+LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 3653)
+"""What CloudWatch offers."""
+
+
 @dataclass(frozen=True)
 class Target:
     """Where functions run: for which Python and which machine layers are built."""
@@ -54,8 +58,8 @@ class Settings:
     """SNS topic that alarms notify; empty: alarms only show in CloudWatch."""
     lambda_concurrency: int = 0
     """The account's Lambda concurrency, of which long waits get a reserved share; 0 reserves nothing."""
-    poll_window_seconds: float = 45
-    provider_timeout_seconds: float = 120
+    poll_window_seconds: float = 45.0
+    provider_timeout_seconds: float = 120.0
     await_seconds_max: int = 600
     deadline_seconds_max: int = 7200
     public_url: str = ""
@@ -83,8 +87,8 @@ _STAGES = {
         "local",
         target=HOST,
         lambda_concurrency=12,
-        poll_window_seconds=4,
-        provider_timeout_seconds=6,
+        poll_window_seconds=4.0,
+        provider_timeout_seconds=6.0,
         await_seconds_max=8,
         deadline_seconds_max=60,
         assets_bucket="museway-assets-${AWS::AccountId}-${AWS::Region}",
@@ -106,7 +110,17 @@ def for_stage(stage: str, override: Callable[[str], Any] | None = None) -> Setti
         given = None if override is None or item.name in {"stage", "target"} else override(item.name)
         if given is not None:
             changes[item.name] = _parsed(item.name, given, getattr(settings, item.name))
-    return replace(settings, **changes)
+    return _checked(replace(settings, **changes))
+
+
+def _checked(settings: Settings) -> Settings:
+    if settings.log_retention_days not in LOG_RETENTION_DAYS:
+        raise ValueError(f"log_retention_days must be one of {', '.join(map(str, LOG_RETENTION_DAYS))}.")
+    numbers = {item.name: getattr(settings, item.name) for item in fields(Settings)}
+    for name, value in numbers.items():
+        if isinstance(value, int | float) and value < 0:
+            raise ValueError(f"{name} is {value}; it cannot be less than 0.")
+    return settings
 
 
 def _parsed(name: str, given: Any, like: Any) -> Any:
