@@ -39,6 +39,8 @@ from gateway import (
 from gateway.catalog.source import compile_catalog
 from gateway.provider import Accepted, Failed, Finished, MediaBytes, MediaUrl, Refused, Running, Submission, Uncertain
 from infra import manifest
+from infra.sandbox.render.audio import SpeechOrder
+from infra.sandbox.render.video import VideoOrder
 from moto import mock_aws
 from PIL import Image
 
@@ -128,6 +130,10 @@ class ScriptedProvider:
         self.seconds = 8.0
         self.outputs = 1
         self.loses_webhooks = False
+        self.extension = "png"
+        self.scripts: dict[str, str] = {}
+        """Generations that have a script of their own."""
+        self.submissions: dict[str, Submission] = {}
         self.paid: list[str] = []
         self.jobs: dict[str, float] = {}
         self.cancelled: list[str] = []
@@ -136,28 +142,35 @@ class ScriptedProvider:
         with self.world.faults.call("provider.submit"):
             return self._submit(submission)
 
+    def script_of(self, attempt_id: str) -> str:
+        return self.scripts.get(attempt_id.rsplit("-", 1)[0], self.script)
+
     def _submit(self, submission: Submission) -> Any:
-        if self.script == "refuse":
+        self.submissions[submission.attempt_id] = submission
+        script = self.script_of(submission.attempt_id)
+        if script == "refuse":
             return Refused("invalid_inputs", "no", retryable=False)
         self.paid.append(submission.attempt_id)
-        if self.script == "deliver_at_once":
-            return Finished(tuple(MediaBytes(picture(), "image/png") for _ in range(self.outputs)))
+        if script == "deliver_at_once":
+            return Finished(tuple(MediaBytes(*media_file(self.extension)) for _ in range(self.outputs)))
         self.jobs[submission.attempt_id] = self.world.clock.seconds + self.seconds
         if submission.webhook_url and not self.loses_webhooks:
             self.world.clock.after(self.seconds, lambda: self._call_back(submission))
-        if self.script == "lose_answer":
+        if script == "lose_answer":
             return Uncertain("no answer")
         return Accepted({"request_id": submission.attempt_id, "endpoint": submission.endpoint})
 
     def poll(self, reference: Mapping[str, str]) -> Any:
         with self.world.faults.call("provider.poll"):
             done = self.jobs[reference["request_id"]] <= self.world.clock.seconds
-            if self.script == "never_finish" or not done:
+            script = self.script_of(reference["request_id"])
+            if script == "never_finish" or not done:
                 return Running(progress=40)
-            if self.script == "fail":
+            if script == "fail":
                 return Failed("provider_error", "the model broke", retryable=True)
-            urls = () if self.script == "deliver_nothing" else range(self.outputs)
-            return Finished(tuple(MediaUrl(f"http://files.test/{n}.png") for n in urls), {"inference_time": 1.5})
+            urls = () if script == "deliver_nothing" else range(self.outputs)
+            named = tuple(MediaUrl(f"http://files.test/{n}.{self.extension}") for n in urls)
+            return Finished(named, {"inference_time": 1.5})
 
     def cancel(self, reference: Mapping[str, str]) -> bool:
         with self.world.faults.call("provider.cancel"):
@@ -209,11 +222,25 @@ class World:
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, dict[str, Any], dict[str, str]]:
         """A request as API Gateway passes it on, through the authorizer: status, body, headers."""
+        answer = self.answer(method, path, body, key=key, headers=headers)
+        return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = "",
+        headers: Mapping[str, str] | None = None,
+        base64_encoded: bool = False,
+    ) -> dict[str, Any]:
+        """As `request`, but the answer as the function gave it."""
         sent = {name.lower(): value for name, value in (headers or {}).items()}
         if key is not None:
             sent["authorization"] = f"Bearer {key or self.api_key}"
-        function, parameters = route(method, path)
-        context = self._call("authorizer", {"headers": sent})["context"]
+        found, parameters = route(method, path)
+        context = None if found.public_because else self._call("authorizer", {"headers": sent})["context"]
         path_only, _, query = path.partition("?")
         event = {
             "version": "2.0",
@@ -223,17 +250,16 @@ class World:
             "headers": sent,
             "pathParameters": parameters,
             "body": body if isinstance(body, str | None) else json.dumps(body),
-            "isBase64Encoded": False,
+            "isBase64Encoded": base64_encoded,
             "requestContext": {
                 "http": {"method": method, "path": path_only},
                 "stage": "$default",
                 "requestId": f"req-{len(self.faults.calls)}",
                 "domainName": "museway.test",
-                "authorizer": {"lambda": context},
+                **({} if context is None else {"authorizer": {"lambda": context}}),
             },
         }
-        answer = self._call(function, event)
-        return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+        return self._call(found.function, event)
 
     def generate(self, model: str = "nano-banana", **inputs: Any) -> str:
         """Submit a typed request; answers the generation's id."""
@@ -318,7 +344,7 @@ class World:
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)
         monkeypatch.setattr(views, "now", self.clock.now)
-        for module in (advance, reconcile, views, tables):
+        for module in (advance, reconcile, views, tables.transactions):
             monkeypatch.setattr(module, "time", self.clock)
         real = aws.client
         monkeypatch.setattr(
@@ -376,8 +402,8 @@ def schema(key: str, sort: str) -> list[dict[str, str]]:
     return [{"AttributeName": key, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}]
 
 
-def route(method: str, path: str) -> tuple[str, dict[str, str]]:
-    """The function behind a route, by the deployment's own list."""
+def route(method: str, path: str) -> tuple[manifest.Route, dict[str, str]]:
+    """The route of a request and its parameters, by the deployment's own list."""
     asked = path.partition("?")[0].strip("/").split("/")
     for candidate in manifest.ROUTES:
         parts = candidate.path.strip("/").split("/")
@@ -386,7 +412,7 @@ def route(method: str, path: str) -> tuple[str, dict[str, str]]:
             continue
         found = dict(zip(parts, [*asked[: len(parts) - 1], "/".join(asked[len(parts) - 1 :])], strict=True))
         if all(part == given or part.startswith("{") for part, given in found.items()):
-            return candidate.function, {p.strip("{}+"): v for p, v in found.items() if p.startswith("{")}
+            return candidate, {p.strip("{}+"): v for p, v in found.items() if p.startswith("{")}
     raise LookupError(f"no route {method} {path}")
 
 
@@ -397,11 +423,30 @@ def picture(color: str = "orange") -> bytes:
     return file.getvalue()
 
 
+@functools.cache
+def media_file(extension: str) -> tuple[bytes, str]:
+    """A small real file and its type: png, mp4, mp3 or wav."""
+    match extension:
+        case "png":
+            return picture(), "image/png"
+        case "mp4":
+            media = VideoOrder("a fox", 64, 36, 1.0, audio=True).render()
+        case _:
+            media = SpeechOrder("A fox.", "alloy", extension).render()
+    return media.content, media.media_type
+
+
 def files(request: httpx.Request) -> httpx.Response:
-    """What the outside holds: pictures under http://files.test/."""
-    if request.url.path.endswith(".png"):
-        return httpx.Response(200, content=picture(), headers={"content-type": "image/png"})
-    if request.url.path.endswith(".html"):
+    """What the outside holds: media under http://files.test/, and some that are not what they seem."""
+    name, _, extension = request.url.path.strip("/").rpartition(".")
+    if name == "broken":
+        raise httpx.ReadError("the connection broke")
+    if name == "huge":
+        return httpx.Response(200, content=picture(), headers={"content-length": "10000001"})
+    if extension in {"png", "mp4", "mp3", "wav"}:
+        data, media_type = media_file(extension)
+        return httpx.Response(200, content=data, headers={"content-type": media_type})
+    if extension == "html":
         return httpx.Response(200, content=b"<html>", headers={"content-type": "image/png"})
     return httpx.Response(404)
 

@@ -1,0 +1,31 @@
+"""The four tables as PynamoDB models, and the one way to write to several of them at once.
+
+Nothing outside this package imports pynamodb. Writes that belong together go through `transaction()`;
+its commit says which labelled condition failed, so that callers can tell *already done* from *lost a race*.
+"""
+
+from gateway.tables.catalog import CatalogChunk, CatalogHead
+from gateway.tables.items import Item, connection
+from gateway.tables.jobs import Attempt, Generation
+from gateway.tables.ledger import Balance, Entry, Hold, Record, page_of_listing
+from gateway.tables.projects import ApiKey, Project
+from gateway.tables.transactions import ConditionFailed, Transaction, transaction
+
+__all__ = [
+    "ApiKey",
+    "Attempt",
+    "Balance",
+    "CatalogChunk",
+    "CatalogHead",
+    "ConditionFailed",
+    "Entry",
+    "Generation",
+    "Hold",
+    "Item",
+    "Project",
+    "Record",
+    "Transaction",
+    "connection",
+    "page_of_listing",
+    "transaction",
+]

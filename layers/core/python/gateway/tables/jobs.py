@@ -1,0 +1,123 @@
+"""The jobs table: `GENERATION#<id> / GENERATION` and `GENERATION#<id> / ATTEMPT#nnn`."""
+
+from typing import Any, Self
+
+from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+
+from gateway.tables.items import Item, TableNamed, page
+
+
+class ByProject(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """Generations of a project, newest last."""
+
+    class Meta:
+        index_name = "by_project"
+        projection = AllProjection()
+
+    project_id = UnicodeAttribute(hash_key=True)
+    listed_at = UnicodeAttribute(range_key=True)
+
+
+class OpenWork(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """What somebody must look at, at a time: sparse, because `work` is removed when nothing is left to do."""
+
+    class Meta:
+        index_name = "open_work"
+        projection = KeysOnlyProjection()
+
+    work = UnicodeAttribute(hash_key=True)
+    due_at = NumberAttribute(range_key=True)
+
+
+class Generation(Item):
+    """One call to one model: what was asked, at what price, and how it ended."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "jobs_table"
+
+    generation_id = UnicodeAttribute()
+    project_id = UnicodeAttribute()
+    key_id = UnicodeAttribute()
+    session_id = UnicodeAttribute(null=True)
+    request_id = UnicodeAttribute()
+    model = UnicodeAttribute()
+    kind = UnicodeAttribute()
+    status = UnicodeAttribute()
+    fingerprint = JSONAttribute()
+    metadata = JSONAttribute(null=True)
+    warnings = JSONAttribute(null=True)
+    output_path = UnicodeAttribute(null=True)
+    output_url_path = UnicodeAttribute(null=True)
+    offers = JSONAttribute()
+    quote = JSONAttribute()
+    shard = NumberAttribute()
+    held_micros = NumberAttribute()
+    estimated_time_seconds = NumberAttribute()
+    await_seconds = NumberAttribute()
+    deadline_at = NumberAttribute()
+    attempt_no = NumberAttribute(default=0)
+    restart_no = NumberAttribute(default=0)
+    progress = NumberAttribute(default=0)
+    outputs = JSONAttribute(null=True)
+    billed_micros = NumberAttribute(null=True)
+    error = JSONAttribute(null=True)
+    created_at = UnicodeAttribute()
+    completed_at = UnicodeAttribute(null=True)
+    listed_at = UnicodeAttribute()
+    work = UnicodeAttribute(null=True)
+    due_at = NumberAttribute(null=True)
+
+    by_project = ByProject()
+    open_work = OpenWork()
+
+    @classmethod
+    def find(cls, generation_id: str) -> Self | None:
+        """The generation of an id."""
+        return cls.find_at(f"GENERATION#{generation_id}", "GENERATION")
+
+    @classmethod
+    def page_of_project(cls, project_id: str, limit: int, cursor: str | None) -> tuple[list[Self], str | None]:
+        """A page of a project's generations, newest first, and the next page's cursor."""
+        return page(cls.by_project, project_id, limit, cursor)
+
+    @classmethod
+    def due(cls, work: str, until_seconds: float, limit: int) -> list[str]:
+        """Ids of generations that want attention by a time, longest due first."""
+        found = cls.open_work.query(work, cls.due_at <= until_seconds, limit=limit)
+        return [item.pk.removeprefix("GENERATION#") for item in found]
+
+
+class Attempt(Item):
+    """One submission of a generation to one offer, written before the POST."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "jobs_table"
+
+    generation_id = UnicodeAttribute()
+    attempt_no = NumberAttribute()
+    provider = UnicodeAttribute()
+    offer_id = UnicodeAttribute()
+    status = UnicodeAttribute()
+    callback_sha256 = UnicodeAttribute()
+    task_token = UnicodeAttribute(null=True)
+    reference = JSONAttribute(null=True)
+    signalled_at = UnicodeAttribute(null=True)
+    staged = JSONAttribute(null=True)
+    metrics = JSONAttribute(null=True)
+    error = JSONAttribute(null=True)
+    started_at = UnicodeAttribute()
+    accepted_at = UnicodeAttribute(null=True)
+    finished_at = UnicodeAttribute(null=True)
+    ended_at = UnicodeAttribute(null=True)
+
+    @classmethod
+    def find(cls, generation_id: str, attempt_no: int) -> Self | None:
+        """One attempt of a generation."""
+        return cls.find_at(f"GENERATION#{generation_id}", f"ATTEMPT#{attempt_no:03}")
+
+    @classmethod
+    def all_of(cls, generation_id: str) -> list[Self]:
+        """Every attempt of a generation, first to last."""
+        key = f"GENERATION#{generation_id}"
+        return list(cls.query(key, cls.sk.startswith("ATTEMPT#"), consistent_read=True))
