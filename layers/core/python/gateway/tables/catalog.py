@@ -54,6 +54,8 @@ class CatalogHead(Item):
         head = cls.find()
         if head is None:
             moved = cls("HEAD", "HEAD", version=version, chunk_count=chunk_count).insert()
+        elif (head.version, int(head.chunk_count)) == (version, chunk_count):
+            return
         else:
             previous = head.previous if head.version == version else head.version
             moved = head.change(
