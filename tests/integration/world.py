@@ -21,6 +21,9 @@ import boto3
 import httpx
 import pytest
 from botocore.client import BaseClient
+from moto import mock_aws
+from PIL import Image
+
 from gateway import (
     advance,
     auth,
@@ -41,9 +44,6 @@ from gateway.provider import Accepted, Failed, Finished, MediaBytes, MediaUrl, R
 from infra import manifest
 from infra.sandbox.render.audio import SpeechOrder
 from infra.sandbox.render.video import VideoOrder
-from moto import mock_aws
-from PIL import Image
-
 from tests.integration.machine import Machine, StepFailed
 from tests.invariants import violations
 

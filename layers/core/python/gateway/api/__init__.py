@@ -42,6 +42,8 @@ def serve(app: APIGatewayHttpResolver) -> Handler:
         request_id = event["requestContext"]["requestId"]
         telemetry.bind(request_id=request_id, project_id=_authorizer(event).get("project_id"))
         try:
+            if "denied" in _authorizer(event):
+                auth.from_context(_authorizer(event))  # says so before anything is read of the body
             answer = app.resolve(_readable(event), context)
         except GatewayError as error:
             answer = _plain(_body(error, request_id), error.status)
