@@ -14,14 +14,14 @@ SIGNED_SECONDS_MAX = 6 * 3600
 """A signed URL dies with the credentials that signed it; a function's last at least this long."""
 UPLOAD_SECONDS = 900
 UPLOAD_BYTES_MAX = 100_000_000
-_MEDIA_TYPES = re.compile(r"^(image|video|audio)/[a-z0-9.+-]+$")
-_SAFE_PATH = re.compile(r"^[\w][\w.@+=,() /-]*$")
+_MEDIA_TYPES = re.compile(r"(image|video|audio)/[a-z0-9.+-]+")
+_SAFE_PATH = re.compile(r"[\w][\w.@+=,() /-]*")
 
 
 def checked_path(path: str, field: str) -> str:
     """A clean relative path of the drive. Raises BadRequest for anything that climbs, starts or hides oddly."""
     parts = PurePosixPath(path).parts
-    if not _SAFE_PATH.match(path) or len(path) > 512 or ".." in parts or "." in path.split("/") or "//" in path:
+    if not _SAFE_PATH.fullmatch(path) or len(path) > 512 or ".." in parts or "." in path.split("/") or "//" in path:
         raise BadRequest(
             f"'{field}' must be a relative path such as renders/spin.mp4.",
             field=field,
@@ -84,7 +84,7 @@ def upload_target(project_id: str, filename: str, content_type: str, size_bytes:
 
     The signature fixes type and length. Raises BadRequest for what is not media or too large.
     """
-    if not _MEDIA_TYPES.match(content_type):
+    if not _MEDIA_TYPES.fullmatch(content_type):
         raise BadRequest(
             f"'{content_type[:80]}' is not an image, video or audio type.",
             code="source_not_media",
