@@ -194,7 +194,7 @@ def _lines(stream: IO[str], log: Path, deadline: float) -> Iterator[str]:
     lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
-        with log.open("w", encoding="utf-8") as file, suppress(ValueError):
+        with stream, log.open("w", encoding="utf-8") as file:
             for line in stream:
                 file.write(line)
                 file.flush()
