@@ -174,6 +174,7 @@ class Jobs:
         except JobError as failure:
             _finish(job, failure=failure)
         except Exception as error:
+            # A provider that breaks answers that it did; the sandbox goes on for everybody else.
             _log.exception("The sandbox could not render job %s", job.id)
             _finish(job, failure=JobError(Cause.FAILED, f"Rendering failed: {error!r}"))
         else:

@@ -109,6 +109,7 @@ def _attended(generation_id: str, now_seconds: float) -> str:
     try:
         return attend(generation_id)
     except Exception:
+        # Whatever it is, the next round meets it again; the rest of this round must not wait for it.
         telemetry.logger.exception("a generation could not be reconciled")
         telemetry.measure({"ReconciliationsFailed": 1})
         jobs.postpone(jobs.find(generation_id), now_seconds + jobs.START_GRACE_SECONDS)
