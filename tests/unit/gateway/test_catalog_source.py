@@ -149,7 +149,7 @@ SOUND: dict[str, Any] = {
                     "effective_from": "2026-01-01",
                     "source": "a list",
                     "rows": [
-                        {"row_id": "any", "unit": "video_second", "rate": "0.1", "meter": "seconds", "modality": "video"}
+                        {"row_id": "one", "unit": "call", "rate": "0.1", "meter": "seconds", "modality": "video"}
                     ],
                 }
             ],
