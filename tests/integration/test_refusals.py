@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from gateway import auth, operator
 
+from gateway import auth, operator
 from tests.integration.world import PROJECT, World, world
 
 TYPED, NATIVE, ESTIMATE = "/v1/generate/media", "/v1/media/generate", "/v1/estimate"
