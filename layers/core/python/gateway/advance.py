@@ -123,7 +123,12 @@ def give_up(attempt: tables.Attempt) -> str:
 
 
 def next_offer(generation: tables.Generation) -> Mapping[str, Any] | None:
-    """The offer to try next, or None. An offer is tried once; fallback goes down the frozen, ranked list."""
+    """The offer to try next, or None. An offer is tried once; fallback goes down the frozen, ranked list.
+
+    After the deadline there is none: what is submitted then is paid for and given up at the first poll.
+    """
+    if ids.now().timestamp() >= int(generation.deadline_at):
+        return None
     number = int(generation.attempt_no)
     return generation.offers[number] if number < len(generation.offers) else None
 
