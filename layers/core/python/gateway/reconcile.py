@@ -73,7 +73,7 @@ def run() -> dict[str, int]:
             with telemetry.step(generation_id):
                 action = _attended(generation_id, now_seconds)
             done[action] = done.get(action, 0) + 1
-    # Summing every record costs more with every record, so that is asked once an hour.
+    # Summing every record and grant costs more with every record, so that is asked once an hour.
     with_records = ids.now().minute == 0
     broken = [f for project in tables.Project.every() for f in audit(project.project_id, with_records=with_records)]
     for fault in broken:
@@ -158,9 +158,11 @@ def _execution(generation: tables.Generation) -> dict[str, Any] | None:
 def _unequal(project_id: str, with_records: bool) -> list[str]:
     before = ledger.totals(project_id)
     held_micros = sum(int(hold.amount_micros) for hold in _every(tables.Hold, project_id, "HOLD"))
-    spent_micros = before.spent_micros
+    spent_micros, granted_micros = before.spent_micros, before.granted_micros
     if with_records:
         spent_micros = sum(int(record.amount_micros) for record in _every(tables.Record, project_id, "RECORD"))
+        entries = _every(tables.Entry, project_id, "ENTRY")
+        granted_micros = sum(int(entry.amount_micros) for entry in entries if entry.type == "grant")
     now = ledger.totals(project_id)
     if now != before:
         return []  # Money moved while we counted; the next run looks again.
@@ -168,6 +170,7 @@ def _unequal(project_id: str, with_records: bool) -> list[str]:
     checks = {
         f"granted {now.granted_micros} is not available + held + spent {parts_micros}": now.granted_micros
         == parts_micros,
+        f"granted {now.granted_micros} is not the grants' {granted_micros}": now.granted_micros == granted_micros,
         f"held {now.held_micros} is not the open holds' {held_micros}": now.held_micros == held_micros,
         f"spent {now.spent_micros} is not the records' {spent_micros}": now.spent_micros == spent_micros,
         "an amount is negative": min(now.available_micros, now.held_micros, now.spent_micros) >= 0,
@@ -175,7 +178,7 @@ def _unequal(project_id: str, with_records: bool) -> list[str]:
     return [f"{project_id}: {fault}" for fault, right in checks.items() if not right]
 
 
-def _every(model: type[tables.Hold] | type[tables.Record], project_id: str, what: str) -> Iterator[Any]:
+def _every(model: type[tables.Hold | tables.Record | tables.Entry], project_id: str, what: str) -> Iterator[Any]:
     cursor = None
     while True:
         found, cursor = tables.page_of_listing(model, ledger.listing(project_id, what), 100, cursor)
