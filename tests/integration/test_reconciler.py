@@ -1,0 +1,298 @@
+"""What fell between is found and finished from the tables alone; what lives is left alone; money is audited."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway import ledger, operator, reconcile, tables
+from gateway.ledger import Totals
+from tests.integration.world import GRANTED_MICROS, PROJECT, World
+
+MINUTE = 61
+
+
+def execution(museway: World, name: str) -> dict[str, Any]:
+    return museway.machine.executions[name]
+
+
+def stored(museway: World) -> list[str]:
+    """The jobs and the ledger as they are."""
+    return sorted(
+        json.dumps(item, sort_keys=True)
+        for name in ("jobs", "ledger")
+        for page in museway.dynamodb.get_paginator("scan").paginate(TableName=name)
+        for item in page["Items"]
+    )
+
+
+def run(museway: World, after_seconds: float = MINUTE) -> dict[str, int]:
+    museway.clock.sleep(after_seconds)
+    done: dict[str, int] = museway._call("reconcile", {})
+    return done
+
+
+def test_nothing_to_do_does_nothing(museway: World) -> None:
+    before = stored(museway)
+    assert run(museway) == {"equations_broken": 0}
+    assert stored(museway) == before
+
+
+def test_a_generation_whose_stream_record_was_lost_is_started_after_a_minute_and_once(museway: World) -> None:
+    generation_id = museway.generate()
+    assert run(museway, 30) == {"equations_broken": 0}
+    assert museway.machine.executions == {}
+    assert run(museway, 31)["started"] == 1
+    assert set(museway.machine.executions) == {generation_id}
+    assert "alive" in run(museway)
+    assert set(museway.machine.executions) == {generation_id}
+    museway.settle_down()
+    assert museway.generation(generation_id)["status"] == "completed"
+    assert len(museway.provider.paid) == 1
+    assert museway.violations(at_rest=True) == []
+
+
+def test_a_stream_record_that_comes_after_the_reconciler_starts_nothing_more(museway: World) -> None:
+    generation_id = museway.generate()
+    run(museway)
+    museway._deliver_stream()
+    assert set(museway.machine.executions) == {generation_id}
+
+
+def test_a_living_execution_is_left_alone(museway: World) -> None:
+    generation_id = museway.generate()
+    museway._deliver_stream()
+    money = museway.totals()
+    for _ in range(20):  # far past the deadline of this generation: the execution itself gives up, not we
+        run(museway)
+    assert execution(museway, generation_id)["status"] == "RUNNING"
+    assert len(museway.machine.executions) == 1
+    assert museway.generation(generation_id)["status"] == "pending"
+    assert museway.totals() == money
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "ABORTED", "SUCCEEDED"])
+def test_a_dead_execution_is_started_again_under_a_name_of_its_own(museway: World, status: str) -> None:
+    museway.provider.seconds = 30
+    generation_id = museway.generate()
+    museway._deliver_stream()
+    museway.machine.tokens["token-held"] = None
+    museway._call("submit_attempt", {"generation_id": generation_id, "task_token": "token-held"})
+    execution(museway, generation_id).update(status=status, ran=True)
+    del museway.machine.tokens["token-held"]
+
+    # The attempt may take its time; looked at after five minutes or when its deadline has passed.
+    museway.clock.sleep(240)
+    tables.Generation.find(generation_id).change([tables.Generation.due_at.set(0)])
+    assert run(museway, 0)["restarted"] == 1
+    assert execution(museway, f"{generation_id}-r1")["status"] == "RUNNING"
+    museway.settle_down()
+    assert museway.generation(generation_id)["status"] == "completed"
+    assert len(museway.provider.paid) == 1
+    assert museway.violations(at_rest=True) == []
+
+
+def test_dead_again_is_started_again(museway: World) -> None:
+    generation_id = museway.generate()
+    museway._deliver_stream()
+    execution(museway, generation_id).update(status="FAILED", ran=True)
+    for number in (1, 2):
+        assert run(museway)["restarted"] == 1
+        execution(museway, f"{generation_id}-r{number}").update(status="FAILED", ran=True)
+    assert run(museway)["restarted"] == 1
+    museway.settle_down()
+    assert museway.generation(generation_id)["status"] == "completed"
+    assert museway.violations(at_rest=True) == []
+
+
+def dead_after(museway: World, *steps: str, script: str = "deliver") -> str:
+    """A generation whose execution died after these steps, its deadline since passed."""
+    museway.provider.script, museway.provider.loses_webhooks = script, True
+    generation_id = museway.generate()
+    museway._deliver_stream()
+    execution(museway, generation_id).update(status="FAILED", ran=True)
+    for step in steps:
+        museway.machine.tokens["token-held"] = None
+        museway._call(step, {"generation_id": generation_id, "task_token": "token-held"})
+    museway.clock.sleep(301)
+    return generation_id
+
+
+@pytest.mark.parametrize(
+    ("steps", "script", "code"),
+    [
+        ((), "deliver", "provider_unavailable"),
+        (("submit_attempt",), "never_finish", "provider_lost"),
+        (("submit_attempt",), "lose_answer", "provider_lost"),
+        (("submit_attempt",), "refuse", "invalid_inputs"),
+    ],
+)
+def test_past_the_deadline_with_nobody_at_work_the_hold_is_released(
+    museway: World, steps: tuple[str, ...], script: str, code: str
+) -> None:
+    generation_id = dead_after(museway, *steps, script=script)
+    paid = len(museway.provider.paid)
+    assert run(museway)["failed"] == 1
+    shown = museway.generation(generation_id)
+    assert (shown["status"], shown["error"]["code"], shown["billed_micros"]) == ("failed", code, 0)
+    assert museway.totals().available_micros == GRANTED_MICROS
+    assert len(museway.provider.paid) == paid
+    museway.settle_down()
+    assert museway.violations(at_rest=True) == []
+
+
+def test_past_the_deadline_what_was_collected_is_settled_and_not_thrown_away(museway: World) -> None:
+    museway.provider.seconds = 5
+    generation_id = dead_after(museway, "submit_attempt")
+    # It dies right between bringing the outputs home and charging for them.
+    attempt = tables.Attempt.find(generation_id, 1)
+    assert attempt
+    museway._call("poll_attempt", {"generation_id": generation_id})
+    assert museway._call("collect_outputs", {"generation_id": generation_id}) == {"next": "settle"}
+    assert run(museway)["settled"] == 1
+    shown = museway.generation(generation_id)
+    assert (shown["status"], shown["billed_micros"]) == ("completed", 39_000)
+    museway.settle_down()
+    assert museway.violations(at_rest=True) == []
+
+
+def test_an_end_that_nobody_announced_is_announced_once(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    generation_id = museway.generate()
+    museway._deliver_stream()
+    museway.machine.run_all()
+    events: list[Any] = []
+    monkeypatch.setattr(reconcile.aws, "client", with_bus(reconcile.aws.client, events))
+    assert run(museway)["announced"] == 1
+    assert run(museway) == {"equations_broken": 0}
+    museway._deliver_stream()  # the record that was late
+    [event] = events
+    detail = json.loads(event["Detail"])
+    assert (event["Source"], event["DetailType"], event["EventBusName"]) == (
+        "museway",
+        "GenerationCompleted",
+        "museway-test",
+    )
+    assert (detail["generation_id"], detail["project_id"], detail["billed_micros"]) == (generation_id, PROJECT, 39_000)
+    assert museway.violations(at_rest=True) == []
+
+
+def with_bus(real: Any, events: list[Any], refuses: int = 0) -> Any:
+    """AWS clients with a bus that remembers what was put on it, and refuses the first few."""
+
+    class Bus:
+        def put_events(self, Entries: list[Any]) -> dict[str, Any]:  # noqa: N803 - as boto3 names it
+            nonlocal refuses
+            if refuses > 0:
+                refuses -= 1
+                return {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
+            events.extend(Entries)
+            return {"FailedEntryCount": 0, "Entries": [{}]}
+
+    return lambda service: Bus() if service == "events" else real(service)
+
+
+def test_an_event_that_the_bus_refused_is_put_again(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    museway.generate()
+    museway._deliver_stream()
+    museway.machine.run_all()
+    events: list[Any] = []
+    monkeypatch.setattr(reconcile.aws, "client", with_bus(reconcile.aws.client, events, refuses=1))
+    assert run(museway)["failed_to_reconcile"] == 1
+    assert events == []
+    assert run(museway)["announced"] == 1
+    assert len(events) == 1
+    assert museway.violations(at_rest=True) == []
+
+
+def test_running_again_does_nothing_more(museway: World) -> None:
+    museway.provider.loses_webhooks = True
+    for script in ("deliver", "fail", "never_finish"):
+        museway.provider.scripts[museway.generate()] = script
+        museway.settle_down()
+    before = stored(museway)
+    for _ in range(3):
+        assert run(museway) == {"equations_broken": 0}
+    assert stored(museway) == before
+
+
+def test_one_that_cannot_be_helped_keeps_nobody_else_waiting(museway: World) -> None:
+    # Due in this order: a generation whose hold somebody deleted by hand, then sound ones.
+    broken = museway.generate()
+    museway.clock.sleep(1)
+    sound = [museway.generate() for _ in range(8)]
+    museway.dynamodb.delete_item(TableName="ledger", Key={"pk": {"S": f"HOLD#{broken}"}, "sk": {"S": "HOLD"}})
+    museway.clock.sleep(400)  # nobody ever started them, and their deadline is past
+    done = run(museway)
+    assert done["failed_to_reconcile"] == 1
+    assert done["failed"] == len(sound)
+    assert {museway.generation(one)["status"] for one in sound} == {"failed"}
+    assert museway.generation(broken)["status"] == "pending"
+
+
+def tampered(museway: World, project_id: str, **amounts: int) -> None:
+    balance = tables.Balance.find(project_id, 0)
+    assert balance
+    assert balance.change([getattr(tables.Balance, name).set(value) for name, value in amounts.items()])
+
+
+@pytest.fixture
+def with_history(museway: World) -> World:
+    """Some billed, some failed, one still held; and a second, healthy project."""
+    for script in ("deliver", "fail"):
+        museway.provider.scripts[museway.generate()] = script
+    museway.settle_down()
+    museway.generate()
+    operator.perform({"action": "project.create", "project_id": "healthy", "name": "Healthy"})
+    ledger.grant("healthy", 5_000_000, "1")
+    assert museway.totals() == Totals(GRANTED_MICROS, GRANTED_MICROS - 2 * 39_000, 39_000, 39_000)
+    return museway
+
+
+def test_a_sound_ledger_has_no_faults(with_history: World) -> None:
+    assert reconcile.audit(PROJECT) == reconcile.audit("healthy") == []
+
+
+@pytest.mark.parametrize(
+    ("amounts", "words"),
+    [
+        ({"available_micros": 10_000_000}, ["granted"]),
+        ({"granted_micros": 10_000_001, "available_micros": 9_922_001}, ["grants"]),
+        ({"held_micros": 0, "available_micros": 9_961_000}, ["held"]),
+        ({"spent_micros": 0, "available_micros": 9_961_000}, ["spent"]),
+        ({"available_micros": -50_000, "spent_micros": 10_011_000}, ["spent", "negative"]),
+    ],
+)
+def test_a_balance_tampered_with_is_reported_and_a_healthy_one_is_not(
+    with_history: World, amounts: dict[str, int], words: list[str]
+) -> None:
+    tampered(with_history, PROJECT, **amounts)
+    faults = reconcile.audit(PROJECT)
+    assert len(faults) == len(words), faults
+    for fault, word in zip(faults, words, strict=True):
+        assert fault.startswith(f"{PROJECT}: ")
+        assert word in fault
+    assert reconcile.audit("healthy") == []
+    # The hour's full look tells it too.
+    with_history.clock.seconds = 3600.0
+    assert run(with_history, 0)["equations_broken"] == len(words)
+
+
+def test_records_are_summed_once_an_hour_only(with_history: World) -> None:
+    tampered(with_history, PROJECT, spent_micros=0, available_micros=9_961_000)
+    with_history.clock.seconds = 3660.0
+    assert run(with_history, 0)["equations_broken"] == 0
+    with_history.clock.seconds = 7200.0
+    assert run(with_history, 0)["equations_broken"] == 1
+
+
+def test_a_listing_that_lags_for_a_moment_is_no_fault(with_history: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, looks = tables.page_of_listing, iter(["late"])
+
+    def late(model: Any, *where: Any) -> Any:
+        if model is tables.Hold and next(looks, None):
+            return [], None
+        return real(model, *where)
+
+    monkeypatch.setattr(tables, "page_of_listing", late)
+    assert reconcile.audit(PROJECT) == []
+    assert next(looks, None) is None
