@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import httpx
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local import deploy, tenant
 from infra.local.checks import check_machine, tool_path
@@ -21,7 +22,7 @@ from infra.local.interrupts import Interrupts
 from infra.local.layout import ROOT, Layout, write_json
 from infra.local.ports import HOST, free_ports, reserve
 from infra.local.problems import LocalProblem
-from infra.local.processes import Child, Identity, identify, spawn, stop
+from infra.local.processes import Child, Identity, has_remains, identify, spawn, stop
 from infra.local.remains import STOP_SECONDS_MAX, forget, sweep
 
 START_SECONDS_MAX = 30.0
@@ -80,28 +81,30 @@ class System:
         calls `stop` in the end, also after an exception.
         """
         check_machine()
-        self.layout.empty()
-        self._supervisor = identify("museway up", os.getpid())
-        with reserve(self.port) as door:
-            url = f"http://{HOST}:{door.getsockname()[1]}"
-            emulator, sandbox_url = self._start_servers()
-            outputs = self._deploy(emulator, sandbox_url, url)
-            with self.console.phase(f"Giving project {tenant.PROJECT} credits and a key"):
-                tenant.store_provider_keys(emulator, outputs["ProviderSecretArn"], PROVIDERS)
-                api_key = tenant.create_project(emulator, outputs["AdminFunction"])
-            self._open_front_door(door, emulator, outputs["ApiId"], url)
-        description = {"url": url, "api_key": api_key, "sandbox_url": sandbox_url, **self._describe(emulator, outputs)}
-        write_json(self.layout.description, description)
+        try:
+            self.layout.empty()
+            self._supervisor = identify("museway up", os.getpid())
+            with reserve(self.port) as door:
+                description = self._start_behind(door)
+            write_json(self.layout.description, description)
+        except (BotoCoreError, ClientError, OSError) as error:
+            raise self._explain(error) from error
         return description
 
     def stop(self) -> list[str]:
         """End every process that was started, the last first; the names of those that were still there."""
         marker = str(self.layout.temporary)
-        stopped = []
-        for child in reversed(self.children):
-            if stop(child.identity, grace_seconds=STOP_SECONDS_MAX, marker=marker):
-                stopped.append(child.identity.name)
-            child.popen.wait()
+        stopped = [
+            child.identity.name
+            for child in reversed(self.children)
+            if stop(child.identity, grace_seconds=STOP_SECONDS_MAX, marker=marker)
+        ]
+        for child in self.children:
+            if has_remains(child.identity, marker):
+                hint = f"End it with: kill -KILL -- -{child.identity.pid}"
+                self.console.problem(f"The {child.identity.name} does not end.", hint)
+            else:
+                child.popen.wait()
         self.children.clear()
         forget(self.layout)
         self._unlock()
@@ -120,6 +123,21 @@ class System:
                 if child.popen.poll() is not None:
                     return child
             time.sleep(0.3)
+
+    def _start_behind(self, door: socket.socket) -> dict[str, Any]:
+        url = f"http://{HOST}:{door.getsockname()[1]}"
+        emulator, sandbox_url = self._start_servers()
+        outputs = self._deploy(emulator, sandbox_url, url)
+        with self.console.phase(f"Giving project {tenant.PROJECT} credits and a key"):
+            tenant.store_provider_keys(emulator, outputs["ProviderSecretArn"], PROVIDERS)
+            api_key = tenant.create_project(emulator, outputs["AdminFunction"])
+        self._open_front_door(door, emulator, outputs["ApiId"], url)
+        return {"url": url, "api_key": api_key, "sandbox_url": sandbox_url, **self._describe(emulator, outputs)}
+
+    def _explain(self, error: Exception) -> LocalProblem:
+        """What to say about an error that came up while starting: most often one of the processes has ended."""
+        gone = next((child for child in self.children if child.popen.poll() is not None), None)
+        return ended(gone) if gone else LocalProblem(f"It could not start: {error}", f"See {self.layout.logs}.")
 
     def _start_servers(self) -> tuple[Emulator, str]:
         emulator_port, sandbox_port = free_ports(2)

@@ -1,0 +1,23 @@
+"""One local system for the whole suite, beside any that runs: its own folder, ports and state."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from infra.local.console import Console
+from infra.local.layout import ROOT, Layout
+from infra.local.system import running
+from tests.e2e.support import Local, Sandbox
+
+
+@pytest.fixture(scope="session")
+def local() -> Iterator[Local]:
+    """The system, ready; its logs stay in `.museway/e2e/logs`."""
+    with running(Layout(ROOT / ".museway" / "e2e"), Console()) as description:
+        yield Local(description)
+
+
+@pytest.fixture(scope="session")
+def sandbox(local: Local) -> Sandbox:
+    """The controls of the providers that the system calls."""
+    return Sandbox(str(local.description["sandbox_url"]))
