@@ -92,6 +92,11 @@ class Route:
     public_because: str = ""
     """Why it needs no API key; empty: it does."""
 
+    @property
+    def key(self) -> str:
+        """As API Gateway names it."""
+        return self.path if self.path == "$default" else f"{self.method} {self.path}"
+
 
 _MOVE_MONEY = (Grant("ledger", "GetItem PutItem"), Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES))
 _CALL_PROVIDERS = Grant("provider_keys", "GetSecretValue")
@@ -237,6 +242,9 @@ ROUTES = (
     Route("GET", "/openapi.json", "docs", _HEALTH),
     Route("GET", "/docs", "docs", _HEALTH),
 )
+
+FALLBACK = Route("ANY", "$default", "docs", "Answers what is no route, with 404 in the contract's error format.")
+"""What API Gateway itself would answer in its own words."""
 
 STEPS = ("submit_attempt", "poll_attempt", "collect_outputs", "settle", "fail")
 """Functions that the state machine calls, by the names of its placeholders."""

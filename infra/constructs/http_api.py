@@ -45,7 +45,7 @@ class HttpApi(Construct):
             name: self._integration(name, functions[name])
             for name in dict.fromkeys(route.function for route in manifest.ROUTES)
         }
-        for route in manifest.ROUTES:
+        for route in (*manifest.ROUTES, manifest.FALLBACK):
             self._route(route, integrations[route.function], authorizer)
 
     def _serve(self, settings: Settings) -> None:
@@ -113,9 +113,9 @@ class HttpApi(Construct):
     ) -> None:
         resource = apigateway.CfnRoute(
             self,
-            f"{route.method} {route.path}",
+            route.key,
             api_id=self.api.ref,
-            route_key=f"{route.method} {route.path}",
+            route_key=route.key,
             target=f"integrations/{integration.ref}",
             authorization_type="NONE" if route.public_because else "CUSTOM",
             authorizer_id=None if route.public_because else authorizer.ref,

@@ -110,7 +110,7 @@ class TestApi:
             item["Properties"]["RouteKey"]: names[integrations[item["Properties"]["Target"]["Fn::Join"][1][1]["Ref"]]]
             for item in stage.of_type("AWS::ApiGatewayV2::Route").values()
         }
-        assert routed == {f"{route.method} {route.path}": route.function for route in manifest.ROUTES}
+        assert routed == {route.key: route.function for route in (*manifest.ROUTES, manifest.FALLBACK)}
 
     def test_every_route_has_the_authorizer_but_the_public_ones(self, stage: Template) -> None:
         authorized = {
@@ -127,6 +127,7 @@ class TestApi:
             "GET /health",
             "GET /openapi.json",
             "GET /docs",
+            "$default",
         }
 
     def test_the_authorizer_is_asked_for_every_request(self, stage: Template) -> None:
