@@ -87,7 +87,7 @@ def page(
     start = None if cursor is None else _start(index, key, cursor)
     if start and span and not span[0] <= start["listed_at"]["S"] <= span[1]:
         raise InvalidField("'cursor' belongs to a listing of another time.", field="cursor")
-    condition = index.listed_at.between(*span) if span else None
+    condition = type(index).listed_at.between(*span) if span else None
     found = index.query(key, condition, scan_index_forward=False, limit=limit, last_evaluated_key=start)
     items = list(found)
     return items, _cursor(found.last_evaluated_key) if len(items) == limit else None
