@@ -138,9 +138,7 @@ def test_log_lines_lead_from_a_request_to_its_attempt_and_back(museway: World, l
     found = logged(lines)
     generation_id = body["generation_id"]
     of_generation = [line for line in found if line.get("generation_id") == generation_id]
-    for line in of_generation:
-        assert line["project_id"] == PROJECT, line
-        assert line["request_id"], line
+    assert {line["project_id"] for line in of_generation} == {PROJECT}
     steps = {
         "generation submitted", "execution started", "attempt submitted", "callback received", "provider finished",
         "outputs collected", "generation completed", "end announced",
