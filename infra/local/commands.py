@@ -1,5 +1,7 @@
 """`museway up` and `museway down`: the system of this checkout. Both answer an exit status."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ def up(port: int = 0, state: Path | None = None, detach: bool = False, layout: L
     layout, console = layout or Layout.of_checkout(), Console()
     running = find_running(layout)
     if running is not None:
-        return _already_running(console, running, port, state)
+        return _already_running(layout, console, running, port, state)
     system = System(layout, console, port=port, state=state.resolve() if state else None)
     with system.interrupts.handled():
         return _run(system, detach)
@@ -71,14 +73,16 @@ def _run(system: System, detach: bool) -> int:
                 console.say(f"Stopped ({', '.join(stopped)}).")
 
 
-def _already_running(console: Console, running: dict[str, Any], port: int, state: Path | None) -> int:
-    console.say(f"Museway is already running at {running['url']} (API key in .museway/local.json).")
+def _already_running(layout: Layout, console: Console, running: dict[str, Any], port: int, state: Path | None) -> int:
+    console.say(f"Museway is already running at {running['url']} (API key in {layout.description}).")
     other_port = port and not str(running["url"]).endswith(f":{port}")
     other_state = state is not None and str(state.resolve()) != running.get("state")
     if other_port or other_state:
-        console.problem("It was started with other settings.", "Stop it with `museway down`, then start it again.")
+        console.problem(
+            "It was started with other settings.", f"Stop it with `{stop_command(layout)}`, then start it again."
+        )
         return 1
-    console.say("`museway down` stops it.")
+    console.say(f"`{stop_command(layout)}` stops it.")
     return 0
 
 
@@ -88,7 +92,22 @@ def _say_ready(system: System, description: dict[str, Any], detach: bool) -> Non
     say(f"Museway is ready at {url} after {system.console.elapsed_seconds():.0f} s.")
     credit = "" if system.state else ", 1,000 credits"
     say(f"  API key   in {system.layout.description} (project {description['project_id']}{credit})")
-    say('  Try       museway models; museway run nano-banana prompt="a red fox in the snow" -o fox.png')
+    say(f'  Try       {museway()} run nano-banana prompt="a red fox in the snow" -o fox.png')
     say(f"  Read      {url}/docs")
     say(f"  Logs      {system.layout.logs}, one file per process and per function")
-    say(f"  Stop      {'museway down' if detach else 'Ctrl-C'}")
+    say(f"  Stop      {stop_command(system.layout) if detach else 'Ctrl-C'}")
+
+
+def museway() -> str:
+    """How to call the command line from here: by name when the environment is active, else by its path."""
+    program = Path(sys.executable).with_name("museway")
+    return "museway" if shutil.which("museway") == str(program) else str(program)
+
+
+def stop_command(layout: Layout) -> str:
+    """What stops the system of a folder."""
+    return (
+        f"{museway()} down"
+        if layout == Layout.of_checkout()
+        else f"python -m infra.local down --folder {layout.folder}"
+    )

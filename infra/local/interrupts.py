@@ -22,7 +22,9 @@ class Interrupts:
     @contextmanager
     def handled(self) -> Iterator[None]:
         """Install the handlers for the block, and put the former ones back."""
-        former = {number: signal.signal(number, self._receive) for number in _SIGNALS}
+        # Under nohup a closed terminal is to be ignored; Ctrl-C is not, even where a script's shell says so.
+        deaf = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+        former = {number: signal.signal(number, self._receive) for number in _SIGNALS if number not in deaf}
         try:
             yield
         finally:

@@ -16,6 +16,15 @@ def test_each_signal_interrupts(number: signal.Signals) -> None:
     assert signal.getsignal(number) is former
 
 
+def test_under_nohup_a_closed_terminal_does_not_interrupt() -> None:
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupts().handled():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, former)
+
+
 def test_a_shielded_block_ends_first() -> None:
     interrupts, done = Interrupts(), []
 
