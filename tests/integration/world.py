@@ -413,7 +413,7 @@ def route(method: str, path: str) -> tuple[manifest.Route, dict[str, str]]:
         found = dict(zip(parts, [*asked[: len(parts) - 1], "/".join(asked[len(parts) - 1 :])], strict=True))
         if all(part == given or part.startswith("{") for part, given in found.items()):
             return candidate, {p.strip("{}+"): v for p, v in found.items() if p.startswith("{")}
-    return manifest.FALLBACK.function, {}
+    return manifest.FALLBACK, {}
 
 
 def picture(color: str = "orange") -> bytes:
