@@ -154,6 +154,14 @@ def test_bad_input_is_refused_and_changes_nothing(
         client.run("kuaishou/kling-v9", {"prompt": "x"})
 
 
+def test_a_body_is_json_whatever_the_header_says(http: httpx.Client) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    answer = http.post("/v1/estimate", content='{"model": "nano-banana", "prompt": "x"}', headers=form)
+    assert (answer.status_code, answer.json()["expected_micros"]) == (200, 39_000)
+    broken = http.post("/v1/estimate", content='{"model": "nano-banana"', headers=form)
+    assert (broken.status_code, broken.json()["field"]) == (422, "body")
+
+
 def test_a_key_is_needed_and_a_revoked_one_is_refused_at_once(local: Local) -> None:
     project_id, api_key = local.project("revoked", 0)
     with httpx.Client(base_url=local.url) as http:

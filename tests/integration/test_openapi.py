@@ -41,3 +41,9 @@ def test_real_answers_have_the_described_shapes(museway: World) -> None:
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/models", "/v1/pricing", "/health"])
 def test_public_routes_need_no_key(museway: World, path: str) -> None:
     assert museway.request("GET", path, key=None)[0] == 200
+
+
+def test_a_form_header_on_a_json_body_is_no_obstacle(museway: World) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    status, body, _ = museway.request("POST", "/v1/estimate", {"model": "nano-banana", "prompt": "x"}, headers=headers)
+    assert (status, body["expected_micros"]) == (200, 39_000)

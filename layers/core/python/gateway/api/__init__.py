@@ -122,7 +122,10 @@ def _authorizer(event: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _readable(event: dict[str, Any]) -> dict[str, Any]:
-    """The event with its body as text. Raises PayloadTooLarge, or InvalidField for bytes that are no text."""
+    """The event with its body as JSON text. Raises PayloadTooLarge, or InvalidField for bytes that are no text.
+
+    The API takes JSON alone, whatever the header says: `curl -d` announces a form.
+    """
     body = event.get("body") or ""
     try:
         raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
@@ -131,7 +134,8 @@ def _readable(event: dict[str, Any]) -> dict[str, Any]:
         raise InvalidField("The body is not UTF-8 text.", field="body") from None
     if len(raw) > BODY_BYTES_MAX:
         raise PayloadTooLarge(f"A JSON body may have {BODY_BYTES_MAX} bytes at most.")
-    return event | {"body": text, "isBase64Encoded": False}
+    headers = (event.get("headers") or {}) | {"content-type": JSON}
+    return event | {"body": text, "isBase64Encoded": False, "headers": headers}
 
 
 def _parsed(text: str) -> Any:
