@@ -1,0 +1,261 @@
+"""The whole engine under everything at once: Hypothesis draws what callers, providers, time and crashes do.
+
+After every step the promises of `tests.invariants` hold on the raw tables, what has ended stays as it was,
+and statuses only go forward. In the end all faults stop: everything then comes to rest, every promise kept
+holds at rest, and no attempt was paid for twice.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+
+from gateway import ids, ledger, reconcile
+from gateway.ledger import Totals
+from tests.integration.world import GRANTED_MICROS, PROJECT, Crash, world
+
+SCRIPTS = ("deliver", "deliver_at_once", "fail", "refuse", "lose_answer", "deliver_nothing", "never_finish")
+RANKS = {"pending": 0, "processing": 1, "completed": 2, "failed": 2}
+# Priced so that a few of the dear ones empty the balance: 39,000 micros an image, and up to 1,450,000.
+BODIES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("/v1/generate/media", {"model": "nano-banana", "prompt": "a fox"}),
+    ("/v1/generate/media", {"model": "nano-banana", "prompt": "a bear", "num_images": 4}),
+    ("/v1/media/generate", {"model": "nano-banana", "inputs": {"prompt": "a fox", "num_images": 2}}),
+    ("/v1/media/generate", {"model": "gpt-image-2", "inputs": {"prompt": "x"}, "output_path": "renders/x.png"}),
+    ("/v1/media/generate", {"model": "openai/gpt-image-2", "inputs": {"prompt": "x", "n": 10, "quality": "high"}}),
+)
+
+
+class Engine(RuleBasedStateMachine):
+    """One world; a model of what its callers were told."""
+
+    answered = Bundle("answered")
+    """Submits that were answered 202: (path, body, key or None, answer)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stack = ExitStack()
+        self.world = self._stack.enter_context(world())
+        patch = self._stack.enter_context(pytest.MonkeyPatch.context())
+        numbers = itertools.count()
+        patch.setattr(ids, "fresh", lambda prefix: ids.derived(prefix, str(next(numbers))))
+        self.granted = {"welcome": GRANTED_MICROS}
+        self.prices: dict[str, int] = {}
+        self.seen: dict[str, dict[str, Any]] = {}
+        self.ended: dict[str, list[str]] = {}
+        self.keys = 0
+
+    def teardown(self) -> None:
+        try:
+            self._finish()
+        finally:
+            self._stack.close()
+
+    # What callers do
+    @rule(
+        target=answered,
+        asked=st.sampled_from(BODIES),
+        script=st.sampled_from(SCRIPTS),
+        with_key=st.booleans(),
+        retries=st.integers(0, 2),
+    )
+    def submit(self, asked: tuple[str, dict[str, Any]], script: str, with_key: bool, retries: int) -> Any:
+        """A caller submits, and with a key repeats until it is answered or gives up."""
+        path, body = asked
+        self.keys += with_key
+        key = f"k{self.keys}" if with_key else None
+        for _ in range(1 + retries * with_key):
+            with suppress(Crash):
+                status, answer, _ = self._post(path, body, key)
+                if status == 402:
+                    assert answer["needed_micros"] > answer["available_micros"]
+                    return multiple()
+                assert status == 202, answer
+                self.world.provider.scripts[answer["generation_id"]] = script
+                self.prices[answer["generation_id"]] = answer["estimated_cost_micros"]
+                return path, body, key, answer
+        return multiple()
+
+    @rule(first=answered)
+    def repeat(self, first: Any) -> None:
+        path, body, key, answer = first
+        if key is None:
+            return
+        with suppress(Crash):
+            status, again, headers = self._post(path, dict(reversed(body.items())), key)
+            assert (status, again, headers["Idempotent-Replayed"]) == (202, answer, "true")
+
+    @rule(first=answered)
+    def reuse_for_another(self, first: Any) -> None:
+        path, body, key, _ = first
+        if key is None:
+            return
+        with suppress(Crash):
+            status, refused, _ = self._post(path, body | {"session_id": "another"}, key)
+            assert (status, refused["error"], refused["fields"]) == (422, "idempotency_key_reused", ["session_id"])
+
+    @rule(body=st.sampled_from([{"model": "nano-banana"}, {"model": "no such", "prompt": "x"}, {"prompt": "x"}]))
+    def submit_nonsense(self, body: dict[str, Any]) -> None:
+        with suppress(Crash):
+            assert self._post("/v1/generate/media", body, None)[0] in {400, 422}
+
+    @rule(first=answered, wait=st.sampled_from([0, 3, 25]))
+    def look(self, first: Any, wait: int) -> None:
+        generation_id = first[3]["generation_id"]
+        with suppress(Crash):
+            status, shown, _ = self.world.request("GET", f"/v1/generations/{generation_id}?wait={wait}")
+            assert status == 200
+            assert shown["status"] in RANKS
+
+    @rule(amount=st.integers(1, 500_000), grant_id=st.sampled_from(["a", "b", "c"]))
+    def grant(self, amount: int, grant_id: str) -> None:
+        # Whether a crash came before or after it counts is asked of the ledger itself.
+        with suppress(Crash):
+            ledger.grant(PROJECT, amount, grant_id)
+        with self._unharmed():
+            if grant_id not in self.granted and self.world.totals().granted_micros != sum(self.granted.values()):
+                self.granted[grant_id] = amount
+
+    # What providers do
+    @rule(outputs=st.integers(1, 4), seconds=st.sampled_from([0.0, 3.0, 8.0, 90.0]), loses_webhooks=st.booleans())
+    def provider_turns(self, outputs: int, seconds: float, loses_webhooks: bool) -> None:
+        provider = self.world.provider
+        provider.outputs, provider.seconds, provider.loses_webhooks = outputs, seconds, loses_webhooks
+
+    @rule(number=st.integers(0, 99), times=st.integers(1, 3), reference=st.sampled_from([None, "of-somebody-else"]))
+    def call_back_again(self, number: int, times: int, reference: str | None) -> None:
+        """A webhook of any submission so far, doubled or late; at times it names a job that is not ours."""
+        submissions = [one for one in self.world.provider.submissions.values() if one.webhook_url]
+        if not submissions:
+            return
+        submission = submissions[number % len(submissions)]
+        known = self.world.provider.script_of(submission.attempt_id) != "lose_answer"
+        body = {"request_id": reference if reference and known else submission.attempt_id}
+        path = str(submission.webhook_url).removeprefix("https://museway.test")
+        for _ in range(times):
+            with suppress(Crash):
+                assert self.world.request("POST", path, body, key=None)[0] == 200
+
+    # What the platform does
+    @rule()
+    def deliver_stream(self) -> None:
+        self.world._deliver_stream()
+
+    @rule()
+    def run_executions(self) -> None:
+        self.world._guarded(self.world.machine.run_all)
+
+    @rule()
+    def reconcile(self) -> None:
+        self.world._guarded(reconcile.run)
+
+    @rule(seconds=st.sampled_from([1, 61, 301, 700, 3600]))
+    def time_passes(self, seconds: int) -> None:
+        self.world.clock.sleep(seconds)
+
+    @rule(ahead=st.integers(0, 40), when=st.sampled_from(["before", "after"]), dies=st.booleans())
+    def crash_soon(self, ahead: int, when: str, dies: bool) -> None:
+        """Whoever makes one of the next calls dies around it; an execution with it, or it is tried again."""
+        self.world.faults.at = len(self.world.faults.calls) + ahead
+        self.world.faults.when = when
+        self.world.machine.dies_on_crash = dies
+
+    # What always holds
+    @invariant()
+    def every_promise_is_kept(self) -> None:
+        assert self.world.violations() == []
+
+    @invariant()
+    def what_has_ended_stays_as_it_is(self) -> None:
+        for item in self.world._generations():
+            generation_id, now = item["generation_id"]["S"], item
+            before = self.seen.get(generation_id)
+            if before:
+                assert RANKS[now["status"]["S"]] >= RANKS[before["status"]["S"]]
+                if before["status"]["S"] in {"completed", "failed"}:
+                    for name in ("status", "billed_micros", "error", "outputs", "completed_at"):
+                        assert now.get(name) == before.get(name), name
+            self.seen[generation_id] = now
+        for key, items in self._immutable().items():
+            assert items == self.ended.setdefault(key, items)
+
+    @invariant()
+    def what_was_answered_is_there(self) -> None:
+        there = {item["generation_id"]["S"]: int(item["held_micros"]["N"]) for item in self.world._generations()}
+        for generation_id, price_micros in self.prices.items():
+            assert there[generation_id] == price_micros
+
+    @invariant()
+    def grants_count_once(self) -> None:
+        with self._unharmed():
+            assert self.world.totals().granted_micros == sum(self.granted.values())
+
+    @invariant()
+    def no_attempt_is_paid_for_twice(self) -> None:
+        paid = self.world.provider.paid
+        assert len(paid) == len(set(paid))
+        with self._unharmed():
+            scan = self.world.dynamodb.get_paginator("scan").paginate(TableName="jobs")
+            written = {
+                f"{item['generation_id']['S']}-{item['attempt_no']['N']}"
+                for page in scan
+                for item in page["Items"]
+                if item["sk"]["S"].startswith("ATTEMPT#")
+            }
+        assert set(paid) <= written
+
+    # Insides
+    def _post(self, path: str, body: Any, key: str | None) -> Any:
+        return self.world.request("POST", path, body, headers={"Idempotency-Key": key} if key else {})
+
+    @contextmanager
+    def _unharmed(self) -> Iterator[None]:
+        self.world.faults.active, before = False, self.world.faults.active
+        try:
+            yield
+        finally:
+            self.world.faults.active = before
+
+    def _immutable(self) -> dict[str, str]:
+        """Entries and records, which are written once."""
+        with self._unharmed():
+            pages = self.world.dynamodb.get_paginator("scan").paginate(TableName="ledger")
+            return {
+                item["pk"]["S"]: json.dumps(item, sort_keys=True)
+                for page in pages
+                for item in page["Items"]
+                if item["sk"]["S"] in {"ENTRY", "RECORD"}
+            }
+
+    def _finish(self) -> None:
+        """The faults stop; now everything must come to an end, and add up."""
+        self.world.faults.at = None
+        self.world.settle_down()
+        assert self.world.violations(at_rest=True) == []
+        self.what_has_ended_stays_as_it_is()
+        self.what_was_answered_is_there()
+        self.no_attempt_is_paid_for_twice()
+        assert reconcile.audit(PROJECT) == []
+        totals = self.world.totals()
+        assert totals == Totals(sum(self.granted.values()), totals.available_micros, 0, totals.spent_micros)
+        assert totals.available_micros == totals.granted_micros - totals.spent_micros
+
+
+def test_the_engine_keeps_its_promises_whatever_happens() -> None:
+    run_state_machine_as_test(
+        Engine,
+        settings=settings(
+            max_examples=30,
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
