@@ -90,7 +90,7 @@ _STAGES = {
         poll_window_seconds=4.0,
         provider_timeout_seconds=6.0,
         await_seconds_max=8,
-        deadline_seconds_max=60,
+        deadline_seconds_max=90,
         assets_bucket="museway-assets-${AWS::AccountId}-${AWS::Region}",
     ),
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
+
 from museway.records import verify
 
 FINAL = {"completed", "failed"}
@@ -66,7 +67,7 @@ def _holds_resolve_once(generations: Mapping[str, Any], holds: Mapping[str, Any]
     for generation_id in {*generations, *holds, *moves}:
         generation, hold = generations.get(generation_id), holds.get(generation_id)
         if generation is None or hold is None:
-            yield f"{generation_id}: generation {generation is not None}, hold {hold is not None}: one without the other"
+            yield f"{generation_id}: a generation {generation is not None}, a hold {hold is not None}"
             continue
         expected = {"completed": "settled", "failed": "released"}.get(generation["status"], "open")
         if hold["status"] != expected:
