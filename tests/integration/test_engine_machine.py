@@ -14,7 +14,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from gateway import ids, ledger, reconcile
 from gateway.ledger import Totals
@@ -58,6 +66,12 @@ class Engine(RuleBasedStateMachine):
             self._stack.close()
 
     # What callers do
+    @initialize(target=answered, scripts=st.lists(st.sampled_from(SCRIPTS), min_size=2, max_size=4))
+    def begin(self, scripts: list[str]) -> Any:
+        return multiple(
+            *(self.submit_one(BODIES[number % 2], script, True, 0) for number, script in enumerate(scripts))
+        )
+
     @rule(
         target=answered,
         asked=st.sampled_from(BODIES),
@@ -66,7 +80,10 @@ class Engine(RuleBasedStateMachine):
         retries=st.integers(0, 2),
     )
     def submit(self, asked: tuple[str, dict[str, Any]], script: str, with_key: bool, retries: int) -> Any:
-        """A caller submits, and with a key repeats until it is answered or gives up."""
+        return self.submit_one(asked, script, with_key, retries) or multiple()
+
+    def submit_one(self, asked: tuple[str, dict[str, Any]], script: str, with_key: bool, retries: int) -> Any:
+        """A caller submits, and with a key repeats until it is answered or gives up; None when it was not."""
         path, body = asked
         self.keys += with_key
         key = f"k{self.keys}" if with_key else None
@@ -75,30 +92,25 @@ class Engine(RuleBasedStateMachine):
                 status, answer, _ = self._post(path, body, key)
                 if status == 402:
                     assert answer["needed_micros"] > answer["available_micros"]
-                    return multiple()
+                    return None
                 assert status == 202, answer
                 self.world.provider.scripts[answer["generation_id"]] = script
                 self.prices[answer["generation_id"]] = answer["estimated_cost_micros"]
                 return path, body, key, answer
-        return multiple()
+        return None
 
-    @rule(first=answered)
-    def repeat(self, first: Any) -> None:
+    @rule(first=answered, changed=st.booleans())
+    def repeat(self, first: Any, changed: bool) -> None:
         path, body, key, answer = first
         if key is None:
             return
         with suppress(Crash):
-            status, again, headers = self._post(path, dict(reversed(body.items())), key)
-            assert (status, again, headers["Idempotent-Replayed"]) == (202, answer, "true")
-
-    @rule(first=answered)
-    def reuse_for_another(self, first: Any) -> None:
-        path, body, key, _ = first
-        if key is None:
-            return
-        with suppress(Crash):
-            status, refused, _ = self._post(path, body | {"session_id": "another"}, key)
-            assert (status, refused["error"], refused["fields"]) == (422, "idempotency_key_reused", ["session_id"])
+            if changed:
+                status, refused, _ = self._post(path, body | {"session_id": "another"}, key)
+                assert (status, refused["error"], refused["fields"]) == (422, "idempotency_key_reused", ["session_id"])
+            else:
+                status, again, headers = self._post(path, dict(reversed(body.items())), key)
+                assert (status, again, headers["Idempotent-Replayed"]) == (202, answer, "true")
 
     @rule(body=st.sampled_from([{"model": "nano-banana"}, {"model": "no such", "prompt": "x"}, {"prompt": "x"}]))
     def submit_nonsense(self, body: dict[str, Any]) -> None:
@@ -143,23 +155,27 @@ class Engine(RuleBasedStateMachine):
                 assert self.world.request("POST", path, body, key=None)[0] == 200
 
     # What the platform does
-    @rule()
-    def deliver_stream(self) -> None:
-        self.world._deliver_stream()
+    @rule(steps=st.sampled_from(["stream", "executions", "both"]))
+    def go_on(self, steps: str) -> None:
+        """The stream delivers, and executions run to their ends."""
+        if steps != "executions":
+            self.world._deliver_stream()
+        if steps != "stream":
+            self.world._guarded(self.world.machine.run_all)
 
     @rule()
-    def run_executions(self) -> None:
-        self.world._guarded(self.world.machine.run_all)
+    def kill_executions(self) -> None:
+        """Those that had not begun are gone."""
+        for execution in self.world.machine.executions.values():
+            if not execution["ran"]:
+                execution.update(status="ABORTED", ran=True)
 
-    @rule()
-    def reconcile(self) -> None:
+    @rule(after_seconds=st.sampled_from([0, 61, 301, 700, 3600]))
+    def reconcile(self, after_seconds: int) -> None:
+        self.world.clock.sleep(after_seconds)
         self.world._guarded(reconcile.run)
 
-    @rule(seconds=st.sampled_from([1, 61, 301, 700, 3600]))
-    def time_passes(self, seconds: int) -> None:
-        self.world.clock.sleep(seconds)
-
-    @rule(ahead=st.integers(0, 40), when=st.sampled_from(["before", "after"]), dies=st.booleans())
+    @rule(ahead=st.integers(0, 25), when=st.sampled_from(["before", "after"]), dies=st.booleans())
     def crash_soon(self, ahead: int, when: str, dies: bool) -> None:
         """Whoever makes one of the next calls dies around it; an execution with it, or it is tried again."""
         self.world.faults.at = len(self.world.faults.calls) + ahead

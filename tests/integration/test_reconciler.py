@@ -180,7 +180,7 @@ def with_bus(real: Any, events: list[Any], refuses: int = 0) -> Any:
     """AWS clients with a bus that remembers what was put on it, and refuses the first few."""
 
     class Bus:
-        def put_events(self, Entries: list[Any]) -> dict[str, Any]:  # noqa: N803 - as boto3 names it
+        def put_events(self, Entries: list[Any]) -> dict[str, Any]:
             nonlocal refuses
             if refuses > 0:
                 refuses -= 1

@@ -29,7 +29,7 @@ class FakeLambda:
         self.made_with = {"service": service, **options}
         return self
 
-    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:
         self.calls.append((FunctionName, json.loads(Payload)))
         if self.error:
             raise self.error
