@@ -6,6 +6,7 @@ holds at rest, and no attempt was paid for twice.
 """
 
 import itertools
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
@@ -54,6 +55,7 @@ class Engine(RuleBasedStateMachine):
         patch.setattr(ids, "fresh", lambda prefix: ids.derived(prefix, str(next(numbers))))
         self.granted = {"welcome": GRANTED_MICROS}
         self.prices: dict[str, int] = {}
+        self.asked: dict[str, int] = {}
         self.seen: dict[str, dict[str, Any]] = {}
         self.written: dict[str, dict[str, Any]] = {}
         self.keys = 0
@@ -94,6 +96,8 @@ class Engine(RuleBasedStateMachine):
                 assert status == 202, answer
                 self.world.provider.scripts[answer["generation_id"]] = script
                 self.prices[answer["generation_id"]] = answer["estimated_cost_micros"]
+                inputs = body.get("inputs", body)
+                self.asked[answer["generation_id"]] = inputs.get("num_images") or inputs.get("n") or 1
                 return path, body, key, answer
         return None
 
@@ -161,12 +165,14 @@ class Engine(RuleBasedStateMachine):
         if steps != "stream":
             self.world._guarded(self.world.machine.run_all)
 
-    @rule()
-    def kill_executions(self) -> None:
-        """Those that had not begun are gone."""
+    @rule(after_seconds=st.sampled_from([0, 61, 301, 700]))
+    def kill_executions(self, after_seconds: int) -> None:
+        """Those that had not begun are gone; it is noticed after a while."""
+        self.world._deliver_stream()
         for execution in self.world.machine.executions.values():
             if not execution["ran"]:
                 execution.update(status="ABORTED", ran=True)
+        self.world.clock.sleep(after_seconds)
 
     @rule(after_seconds=st.sampled_from([0, 61, 301, 700, 3600]))
     def reconcile(self, after_seconds: int) -> None:
@@ -174,15 +180,20 @@ class Engine(RuleBasedStateMachine):
         self.world._guarded(reconcile.run)
 
     @rule(
-        ahead=st.integers(0, 30), when=st.sampled_from(["before", "after"]), dies=st.booleans(), at_work=st.booleans()
+        ahead=st.integers(0, 20),
+        when=st.sampled_from(["before", "after"]),
+        dies=st.booleans(),
+        work=st.sampled_from(["executions", "reconciler", "whatever comes"]),
     )
-    def crash(self, ahead: int, when: str, dies: bool, at_work: bool) -> None:
+    def crash(self, ahead: int, when: str, dies: bool, work: str) -> None:
         """Whoever makes one of the next calls dies around it; an execution with it, or it is tried again."""
         self.world.faults.at = len(self.world.faults.calls) + ahead
         self.world.faults.when = when
         self.world.machine.dies_on_crash = dies
-        if at_work:
+        if work == "executions":
             self.go_on("both")
+        if work == "reconciler":
+            self.reconcile(61)
 
     # What always holds
     @invariant()
@@ -235,6 +246,11 @@ class Engine(RuleBasedStateMachine):
         self.world.faults.at = None
         self.world.settle_down()
         self._check(at_rest=True)
+        for item in Stored(self.world).of_kind("GENERATION"):
+            if item["status"]["S"] == "completed" and item["generation_id"]["S"] in self.asked:
+                asked = self.asked[item["generation_id"]["S"]]
+                delivered = min(asked, len(json.loads(item["outputs"]["S"])))
+                assert int(item["billed_micros"]["N"]) * asked == int(item["held_micros"]["N"]) * delivered
         assert reconcile.audit(PROJECT) == []
         totals = self.world.totals()
         assert totals.held_micros == 0
