@@ -35,6 +35,11 @@ class Alarms(Construct):
             "The reconciler found a project whose granted, available, held and spent amounts do not add up.",
         )
         self._alarm(
+            "reconciliations_failed",
+            _metric("Museway", "ReconciliationsFailed", service=naming.function(settings.stage, "reconcile")),
+            "The reconciler could not finish a generation; its log says why, and it tries again each minute.",
+        )
+        self._alarm(
             "server_errors",
             _metric("AWS/ApiGateway", "5xx", ApiId=api.api.ref),
             "The API answered with server errors.",

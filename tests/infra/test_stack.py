@@ -240,6 +240,7 @@ class TestWork:
         assert set(watched) == {
             "ApproximateNumberOfMessagesVisible",
             "LedgerEquationsBroken",
+            "ReconciliationsFailed",
             "5xx",
             "ExecutionsFailed",
             "ExecutionsTimedOut",

@@ -37,6 +37,8 @@ class Machine:
         self.clock = clock
         self.call = call
         self.dies_on_crash = dies_on_crash
+        self.dies_after: str | None = None
+        """The step after which the next execution dies, once."""
         self.executions: dict[str, dict[str, Any]] = {}
         self.tokens: dict[str, Any] = {}
         self.transitions: list[str] = []
@@ -82,6 +84,9 @@ class Machine:
             try:
                 result = self._task(state, data)
                 following = state.get("Next")
+                if self.dies_after and self.dies_after in str(state):
+                    self.dies_after = None
+                    return False
             except StepFailed as failed:
                 if self.dies_on_crash and failed.name == "Crash":
                     return False

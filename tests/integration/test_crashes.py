@@ -5,6 +5,8 @@ retries or its execution is dead and the reconciler finds it, the stream deliver
 invariant must hold, with at most one paid submission per attempt.
 """
 
+from collections import Counter
+
 import pytest
 
 from tests.integration.world import GRANTED_MICROS, Crash, Faults, World, world
@@ -41,15 +43,18 @@ def live(museway: World, script: str, loses_webhooks: bool) -> str:
 @pytest.mark.parametrize("path", PATHS)
 def test_no_crash_loses_or_doubles_anything(path: str, dies: bool) -> None:
     script, loses_webhooks, expected = PATHS[path]
-    with world() as untouched:
+    # Waiting out is the same however long it takes; a short deadline leaves fewer looks to crash at.
+    environment = {"DEADLINE_SECONDS_MAX": "30"} if script == "lose_answer" else {}
+    with world(environment) as untouched:
         live(untouched, script, loses_webhooks)
         calls = list(untouched.faults.calls)
     assert len(calls) > 20
     faults_found = []
+    ended: Counter[str] = Counter()
     for number, name in enumerate(calls):
         # Nothing happens between a read and the next call, so dying after it is dying before that one.
         for when in ("before",) if name in READS else ("before", "after"):
-            with world(faults=Faults(at=number, when=when), dies_on_crash=dies) as museway:
+            with world(environment, faults=Faults(at=number, when=when), dies_on_crash=dies) as museway:
                 generation_id = live(museway, script, loses_webhooks)
                 broken = museway.violations(at_rest=True)
                 shown = museway.generation(generation_id)
@@ -60,5 +65,8 @@ def test_no_crash_loses_or_doubles_anything(path: str, dies: bool) -> None:
                     broken.append(f"ended as {shown['status']}")
                 if totals.spent_micros != (shown["billed_micros"] or 0) or totals.granted_micros != GRANTED_MICROS:
                     broken.append(f"totals {totals} for {shown['billed_micros']}")
+                ended[shown["status"]] += 1
                 faults_found += [f"crash {when} call {number} ({name}): {fault}" for fault in broken]
     assert faults_found == []
+    # A crash around the POST leaves it unknown whether it left, which is waited out; most others are healed.
+    assert ended[expected] > sum(ended.values()) / 2, ended

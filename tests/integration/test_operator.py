@@ -238,3 +238,11 @@ def test_a_publication_that_fails_tells_the_deployment_why(museway: World, built
     assert ("FileNotFoundError" if text is None else "JSONDecodeError") in answer["Reason"]
     assert answer.items() >= ECHO.items()
     assert shown(museway) == before
+
+
+def test_a_grant_id_that_gave_another_amount_is_refused(museway: World) -> None:
+    admin(museway, "project.grant", project_id=PROJECT, amount_micros=7, grant_id="once")
+    before = museway.totals()
+    answer = admin(museway, "project.grant", project_id=PROJECT, amount_micros=8, grant_id="once")
+    assert (answer["error"], answer["field"]) == ("grant_id_reused", "grant_id")
+    assert museway.totals() == before

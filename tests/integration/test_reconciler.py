@@ -105,8 +105,15 @@ def test_dead_again_is_started_again(museway: World) -> None:
     assert museway.violations(at_rest=True) == []
 
 
+def beyond_restarts(generation_id: str) -> None:
+    """As if every execution that may be started had died."""
+    generation = tables.Generation.find(generation_id)
+    assert generation
+    generation.change([tables.Generation.restart_no.set(reconcile.RESTARTS_MAX)])
+
+
 def dead_after(museway: World, *steps: str, script: str = "deliver") -> str:
-    """A generation whose execution died after these steps, its deadline since passed."""
+    """A generation whose executions died after these steps, all that may be started, its deadline since passed."""
     museway.provider.script, museway.provider.loses_webhooks = script, True
     generation_id = museway.generate()
     museway._deliver_stream()
@@ -115,7 +122,40 @@ def dead_after(museway: World, *steps: str, script: str = "deliver") -> str:
         museway.machine.tokens["token-held"] = None
         museway._call(step, {"generation_id": generation_id, "task_token": "token-held"})
     museway.clock.sleep(301)
+    beyond_restarts(generation_id)
     return generation_id
+
+
+@pytest.mark.parametrize("step", ["submit_attempt", "poll_attempt", "collect_outputs"])
+def test_what_the_provider_delivered_counts_although_the_execution_died_and_the_deadline_passed(
+    museway: World, step: str
+) -> None:
+    museway.provider.seconds = 5.0
+    generation_id = museway.generate()
+    museway._deliver_stream()
+    museway.machine.dies_after = step
+    museway.machine.run_all()
+    assert execution(museway, generation_id)["status"] == "FAILED"
+    museway.clock.sleep(400)
+    assert run(museway)["restarted"] == 1
+    museway.settle_down()
+    assert museway.generation(generation_id)["status"] == "completed"
+    assert len(museway.provider.paid) == 1
+    assert museway.violations(at_rest=True) == []
+
+
+def test_executions_that_keep_dying_are_not_started_for_ever(museway: World) -> None:
+    generation_id = museway.generate()
+    museway._deliver_stream()
+    for _ in range(reconcile.RESTARTS_MAX + 1):
+        for one in museway.machine.executions.values():
+            one.update(status="FAILED", ran=True)
+        museway.clock.sleep(200)
+        run(museway)
+    assert len(museway.machine.executions) == reconcile.RESTARTS_MAX + 1
+    museway.settle_down()
+    assert museway.generation(generation_id)["status"] == "failed"
+    assert museway.violations(at_rest=True) == []
 
 
 @pytest.mark.parametrize(
@@ -221,7 +261,9 @@ def test_one_that_cannot_be_helped_keeps_nobody_else_waiting(museway: World) -> 
     museway.clock.sleep(1)
     sound = [museway.generate() for _ in range(8)]
     museway.dynamodb.delete_item(TableName="ledger", Key={"pk": {"S": f"HOLD#{broken}"}, "sk": {"S": "HOLD"}})
-    museway.clock.sleep(400)  # nobody ever started them, and their deadline is past
+    museway.clock.sleep(400)  # nobody is at work on them, and their deadline is past
+    for one in (broken, *sound):
+        beyond_restarts(one)
     done = run(museway)
     assert done["failed_to_reconcile"] == 1
     assert done["failed"] == len(sound)

@@ -458,10 +458,10 @@ CLIENT = functools.cache(boto3.client)
 
 
 @contextmanager
-def world(**options: Any) -> Iterator[World]:
-    """A fresh world; everything is undone at the end."""
+def world(environment: Mapping[str, str] | None = None, **options: Any) -> Iterator[World]:
+    """A fresh world, with changes to its environment; everything is undone at the end."""
     with pytest.MonkeyPatch.context() as monkeypatch, mock_aws():
-        for name, value in ENVIRONMENT.items():
+        for name, value in {**ENVIRONMENT, **(environment or {})}.items():
             monkeypatch.setenv(name, value)
         config.settings.cache_clear()
         with transport.use(httpx.MockTransport(files)):

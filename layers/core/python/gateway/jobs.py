@@ -35,7 +35,7 @@ MAY_RUN = frozenset({SUBMITTING, ACCEPTED, UNCERTAIN})
 WORK_BUCKETS = 4
 START_GRACE_SECONDS = 60
 """How long an inserted generation may wait for its execution before the reconciler looks."""
-CHECK_SECONDS = 300
+CHECK_SECONDS = 120
 """How often the reconciler looks whether a running generation's execution is alive."""
 
 

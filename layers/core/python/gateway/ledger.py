@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway import ids, tables
-from gateway.errors import InvalidField
+from gateway.errors import BadRequest, InvalidField
 from gateway.money import number, to_credits
 
 SHARD = 0
@@ -64,7 +64,7 @@ def totals(project_id: str) -> Totals:
 def grant(project_id: str, amount_micros: int, grant_id: str, note: str | None = None) -> Totals:
     """Give a project credits, once per `grant_id`: repeating a grant changes nothing.
 
-    Raises InvalidField when the amount is not positive.
+    Raises InvalidField when the amount is not positive, BadRequest for a grant_id that gave another amount.
     """
     if amount_micros <= 0:
         raise InvalidField("A grant must be more than nothing.", field="amount_micros")
@@ -85,7 +85,15 @@ def grant(project_id: str, amount_micros: int, grant_id: str, note: str | None =
                 tables.Balance.pk.exists(),
             )
     except tables.ConditionFailed:
-        pass  # This grant was made before; the balance already shows it.
+        # This grant was made before; the balance already shows it.
+        made = tables.Entry.find(entry.entry_id)
+        if made is None or int(made.amount_micros) != amount_micros:
+            raise BadRequest(
+                "This grant_id was used for another amount.",
+                code="grant_id_reused",
+                field="grant_id",
+                hint="Use a new grant_id for a new grant.",
+            ) from None
     return totals(project_id)
 
 

@@ -17,6 +17,8 @@ BATCH = 50
 """Generations looked at per bucket and run."""
 AUDIT_LOOKS = 3
 AUDIT_PAUSE_SECONDS = 1.0
+RESTARTS_MAX = 5
+"""Executions after the first. Each looks at the provider at least once, so what it delivered late still counts."""
 ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
 
 
@@ -92,8 +94,8 @@ def attend(generation_id: str) -> str:
     if _execution_lives(generation):
         jobs.postpone(generation, now_seconds + jobs.CHECK_SECONDS)
         return "alive"
-    if now_seconds >= int(generation.deadline_at):
-        return _close_late(generation)
+    if int(generation.restart_no) >= RESTARTS_MAX:
+        return _close(generation)
     if generation.status == jobs.PENDING and int(generation.restart_no) == 0 and not _execution(generation):
         start(generation)
         jobs.postpone(generation, now_seconds + jobs.START_GRACE_SECONDS)
@@ -128,13 +130,16 @@ def audit(project_id: str, *, with_records: bool = True) -> list[str]:
     return _unequal(project_id, with_records)
 
 
-def _close_late(generation: tables.Generation) -> str:
-    """Past its deadline and nobody at work: settle what is here, else fail and release."""
+def _close(generation: tables.Generation) -> str:
+    """Executions keep dying: settle what is here, or fail and release once no attempt can be running any more."""
     following = closing.fail(generation.generation_id)
     if following == advance.SETTLE:
         closing.settle(generation.generation_id)
         return "settled"
-    return "failed"
+    if following == advance.DONE:
+        return "failed"
+    jobs.postpone(generation, int(generation.deadline_at) + 1)
+    return "waited"
 
 
 def _execution_lives(generation: tables.Generation) -> bool:
