@@ -2,11 +2,14 @@
 
 Reading order, top down; imports point the same way and the linter holds them to it:
 
-    api                                               HTTP edge; the only module that knows API Gateway
-    submission, advance, closing, reconcile, views    use cases, where concepts meet
-    auth, catalog, jobs, ledger, drive, providers,
-    webhooks, sources                                 concepts; siblings do not import each other
-    pricing, limits, templates, provider              pure: no I/O, no clock, no environment
-    tables, transport, url_guard, media               the stores, the network, the bytes
-    money, config, telemetry, errors, ids, aws        the ground floor
+    api                                          HTTP edge; the only package that knows API Gateway
+    submission, reconcile, views, operator,
+    callbacks                                    use cases: where concepts meet
+    closing > advance > outputs                  one generation's steps: settle or release, submit and poll, collect
+    auth, catalog, jobs, ledger, drive,
+    sources, providers                           concepts; siblings do not import each other
+    tables, media, url_guard > transport         the stores, the bytes, the network
+    pricing, limits, templates, provider
+    > conditions                                 pure: no I/O, no clock, no environment
+    money, config, telemetry, ids, aws, errors   the ground floor
 """
