@@ -7,7 +7,7 @@ execution, and the reconciler starts what the stream missed.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -64,7 +64,6 @@ class Priced:
     model: catalog.Model
     normalized: limits.Normalized
     quote: pricing.Quote
-    catalog_version: str = field(default="")
 
 
 def terms_of(project_id: str) -> pricing.Terms:
@@ -77,8 +76,7 @@ def terms_of(project_id: str) -> pricing.Terms:
 
 def estimate(order: Order, terms: pricing.Terms) -> Priced:
     """Check an order and price it. Nothing is read but the catalog, nothing is fetched, nothing is held."""
-    snapshot = catalog.current()
-    model = snapshot.model(order.model)
+    model = catalog.current().model(order.model)
     if order.native:
         normalized = limits.from_native(model.limits, order.inputs, model.inputs_priced)
     else:
@@ -86,7 +84,7 @@ def estimate(order: Order, terms: pricing.Terms) -> Priced:
     _check_kind(order.kind, model)
     _check_paths(order)
     quote = model.quote(normalized.inputs, ids.now(), terms)
-    return Priced(model, normalized, quote, snapshot.version)
+    return Priced(model, normalized, quote)
 
 
 def submit(
