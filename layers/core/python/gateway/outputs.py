@@ -15,7 +15,8 @@ from gateway import drive, media, tables, telemetry
 from gateway.errors import SourceRefused
 from gateway.provider import Finished, MediaUrl
 
-BYTES_MAX = 1_000_000_000
+BYTES_MAX = 450_000_000
+"""One output at a time lies in the function's temporary storage, which holds 512 MB."""
 DOWNLOAD_SECONDS = 240
 EXPIRED_STATUSES = frozenset({401, 403, 404, 410})
 
