@@ -2,6 +2,8 @@
 
 import os
 
+from hypothesis import HealthCheck, settings
+
 os.environ.update(
     {
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -12,3 +14,9 @@ os.environ.update(
         "POWERTOOLS_METRICS_DISABLED": "true",
     }
 )
+
+# A busy machine is no failure. What lands is judged by the same examples each time; at a desk they are new ones.
+settings.register_profile(
+    "patient", deadline=None, derandomize=bool(os.environ.get("CI")), suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")

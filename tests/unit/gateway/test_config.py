@@ -16,7 +16,6 @@ GIVEN = {
     "JOBS_TABLE": "jobs",
     "LEDGER_TABLE": "ledger",
     "DRIVE_BUCKET": "drive",
-    "INBOX_BUCKET": "inbox",
     "EVENT_BUS": "bus",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:1:stateMachine:generation",
     "PUBLIC_URL": "https://museway.example/",

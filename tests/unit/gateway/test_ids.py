@@ -48,3 +48,8 @@ def test_a_timestamp_is_utc_whatever_the_zone() -> None:
 
 def test_now_is_aware_and_in_utc() -> None:
     assert ids.now().tzinfo is UTC
+
+
+@given(st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.year >= 1000))
+def test_a_timestamp_reads_back_as_the_same_moment(moment: datetime) -> None:
+    assert ids.moment(ids.timestamp(moment)) == moment

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import limits
@@ -399,15 +399,25 @@ def test_any_json_is_taken_or_refused_and_never_changed(
     assert repr(request) == repr(before)
 
 
+@st.composite
+def legal_requests(draw: st.DrawFn) -> tuple[Limits, dict[str, Any]]:
+    """A model's limits and values within them, of every required input and some others."""
+    model = draw(st.sampled_from(ALL))
+    inputs = model.inputs.items()
+    return model, {name: draw(legal_values(item)) for name, item in inputs if item.required or draw(st.booleans())}
+
+
 @settings(max_examples=200)
-@given(requests())
+@given(legal_requests())
 def test_what_was_normalized_is_normal(request_made: tuple[Limits, dict[str, Any]]) -> None:
     model, request = request_made
+    refused, once = None, Normalized({}, ())
     try:
         once = from_native(model, request, model.inputs)
-    except GatewayError:
-        assume(False)
-    assert repr(from_native(model, once.inputs, model.inputs).inputs) == repr(once.inputs)
+    except GatewayError as error:
+        refused = error.error_code
+    assert refused is None or refused in {rule.code for rule in model.rules}
+    assert refused or repr(from_native(model, once.inputs, model.inputs).inputs) == repr(once.inputs)
 
 
 @settings(max_examples=500)
@@ -438,3 +448,16 @@ def test_a_schema_lists_every_input_and_has_its_own_defaults(model_id: str) -> N
     assert set(schema["required"]) == {name for name, item in model.inputs.items() if item.required}
     for shape in schema["properties"].values():
         assert "default" not in shape or accepts(shape, shape["default"])
+
+
+@pytest.mark.parametrize("type_", ["integer", "number"])
+@pytest.mark.parametrize("value", [10**30 - 1, 10**30, -(10**30) + 1, -(10**30), 1e30, 9.9e29])
+def test_the_schema_ends_where_the_door_does(type_: str, value: float) -> None:
+    model = Limits(inputs={"seed": Input("seed", type_)}, generation_types=("text-to-image",))
+    try:
+        from_native(model, {"seed": value}, ["seed"])
+    except GatewayError:
+        taken = False
+    else:
+        taken = True
+    assert accepts(model.schema(), {"seed": value}) is taken is (abs(value) < 10**30)

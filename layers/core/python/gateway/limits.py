@@ -64,10 +64,12 @@ class Input:
             shape = {"type": _JSON_TYPES[self.type]}
             if self.type == "media":
                 shape["format"] = "uri"
+        # A number without limits of its own still has the door's (see `_decimal`).
+        beyond = int(_NUMBER_MAX) - 1 if self.type in {"integer", "number"} else None
         bounds = {
             "enum": list(self.enum) or None,
-            "minimum": _plain(self.minimum),
-            "maximum": _plain(self.maximum),
+            "minimum": (beyond and -beyond) if self.minimum is None else _plain(self.minimum),
+            "maximum": beyond if self.maximum is None else _plain(self.maximum),
             "maxLength": self.max_length,
             "minLength": 1 if self.required and self.type in {"text", "media"} else None,
             "default": self.default,
