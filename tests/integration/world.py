@@ -49,7 +49,7 @@ from tests.invariants import violations
 
 ENVIRONMENT = {
     "STAGE": "test", "CATALOG_TABLE": "catalog", "PROJECTS_TABLE": "projects", "JOBS_TABLE": "jobs",
-    "LEDGER_TABLE": "ledger", "DRIVE_BUCKET": "drive", "INBOX_BUCKET": "inbox", "EVENT_BUS": "museway-test",
+    "LEDGER_TABLE": "ledger", "DRIVE_BUCKET": "drive", "EVENT_BUS": "museway-test",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:generation",
     "PUBLIC_URL": "https://museway.test", "URL_ALLOWED_HOSTS": "files.test:80", "POLL_WINDOW_SECONDS": "20",
     "PROVIDER_TIMEOUT_SECONDS": "30", "DEADLINE_SECONDS_MAX": "600", "AWS_DEFAULT_REGION": "us-east-1",

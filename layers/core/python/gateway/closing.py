@@ -7,7 +7,7 @@ disagreement; running either twice changes nothing the second time.
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from gateway import advance, ids, jobs, ledger, tables, telemetry
@@ -138,8 +138,8 @@ def digest(record: Mapping[str, Any]) -> str:
 
 def phases(generation: tables.Generation, attempt: tables.Attempt, now: datetime) -> dict[str, float]:
     """How long each part took, in seconds: waiting to start, at the provider, bringing home, in all."""
-    created, started = _moment(generation.created_at), _moment(attempt.started_at)
-    finished = _moment(attempt.finished_at) if attempt.finished_at else now
+    created, started = ids.moment(generation.created_at), ids.moment(attempt.started_at)
+    finished = ids.moment(attempt.finished_at) if attempt.finished_at else now
     spans = {
         "QueueSeconds": started - created,
         "ProviderSeconds": finished - started,
@@ -147,10 +147,6 @@ def phases(generation: tables.Generation, attempt: tables.Attempt, now: datetime
         "TotalSeconds": now - created,
     }
     return {name: round(span.total_seconds(), 3) for name, span in spans.items()}
-
-
-def _moment(stamp: str) -> datetime:
-    return datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 
 def _reason(attempt: tables.Attempt | None) -> dict[str, Any]:

@@ -17,7 +17,6 @@ class Settings:
     jobs_table: str
     ledger_table: str
     drive_bucket: str
-    inbox_bucket: str
     event_bus: str
     state_machine_arn: str
     public_url: str
@@ -47,7 +46,6 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         jobs_table=get("JOBS_TABLE", ""),
         ledger_table=get("LEDGER_TABLE", ""),
         drive_bucket=get("DRIVE_BUCKET", ""),
-        inbox_bucket=get("INBOX_BUCKET", ""),
         event_bus=get("EVENT_BUS", ""),
         state_machine_arn=get("STATE_MACHINE_ARN", ""),
         public_url=get("PUBLIC_URL", "").rstrip("/"),

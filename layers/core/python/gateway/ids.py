@@ -5,6 +5,8 @@ import hashlib
 import secrets
 from datetime import UTC, datetime
 
+_STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
+
 
 def _base32(raw: bytes) -> str:
     return base64.b32encode(raw).decode().rstrip("=").lower()
@@ -23,7 +25,12 @@ def derived(prefix: str, *parts: str) -> str:
 
 def timestamp(moment: datetime) -> str:
     """UTC time as fixed-width text with microseconds, which sorts as it reads."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).strftime(_STAMP)
+
+
+def moment(stamp: str) -> datetime:
+    """The time that `timestamp` wrote."""
+    return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
 
 
 def now() -> datetime:

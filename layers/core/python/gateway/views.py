@@ -8,7 +8,7 @@ from typing import Any
 from gateway import catalog, drive, ids, jobs, ledger, pricing, tables
 from gateway.errors import InvalidField, NotFound, UnknownModel
 from gateway.ids import now
-from gateway.money import MICROS_PER_USD, exact, number, to_credits, to_micros
+from gateway.money import exact, number, to_credits, to_micros, to_usd
 
 WAIT_SECONDS_MAX = 25
 LIMIT_MAX = 100
@@ -47,7 +47,7 @@ def generation_view(found: tables.Generation, attempts: list[tables.Attempt] | N
         "kind": found.kind,
         "outputs": [drive.shown(found.project_id, output) for output in shown],
         "billed_micros": billed_micros,
-        "billed_usd": None if billed_micros is None else billed_micros / MICROS_PER_USD,
+        "billed_usd": None if billed_micros is None else number(to_usd(billed_micros)),
         "billed_credits": None if billed_micros is None else pricing.credits_of(billed_micros),
         "estimated_cost_micros": int(found.held_micros),
         "error": found.error,
