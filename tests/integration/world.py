@@ -129,6 +129,7 @@ class ScriptedProvider:
         self.script = "deliver"
         self.seconds = 8.0
         self.outputs = 1
+        self.usage: dict[str, Any] = {}
         self.loses_webhooks = False
         self.extension = "png"
         self.scripts: dict[str, str] = {}
@@ -152,7 +153,8 @@ class ScriptedProvider:
             return Refused("invalid_inputs", "no", retryable=False)
         self.paid.append(submission.attempt_id)
         if script == "deliver_at_once":
-            return Finished(tuple(MediaBytes(*media_file(self.extension)) for _ in range(self.outputs)))
+            made = tuple(MediaBytes(*media_file(self.extension)) for _ in range(self.outputs))
+            return Finished(made, usage=self.usage)
         self.jobs[submission.attempt_id] = self.world.clock.seconds + self.seconds
         if submission.webhook_url and not self.loses_webhooks:
             self.world.clock.after(self.seconds, lambda: self._call_back(submission))
@@ -170,7 +172,7 @@ class ScriptedProvider:
                 return Failed("provider_error", "the model broke", retryable=True)
             urls = () if script == "deliver_nothing" else range(self.outputs)
             named = tuple(MediaUrl(f"http://files.test/{n}.{self.extension}") for n in urls)
-            return Finished(named, {"inference_time": 1.5})
+            return Finished(named, {"inference_time": 1.5}, usage=self.usage)
 
     def cancel(self, reference: Mapping[str, str]) -> bool:
         with self.world.faults.call("provider.cancel"):

@@ -245,6 +245,7 @@ class TestPoll:
         assert isinstance(outcome, Finished)
         assert [one.url.rsplit("/", 1)[1] for one in outcome.outputs] == urls
         assert outcome.metrics == {"inference_time": 12.4}
+        assert outcome.usage == {"compute_seconds": 12.4}
         assert outcome.raw == (result or {})
 
     def test_the_declared_type_is_passed_on(self, fal):

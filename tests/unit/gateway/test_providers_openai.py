@@ -54,6 +54,7 @@ class TestImages:
         outcome, (request,) = submit(submission(prompt="a cat", n=2), images({"b64_json": B64}, {"b64_json": B64}))
         assert outcome.outputs == (MediaBytes(PNG, "image/png"),) * 2
         assert outcome.metrics == {"usage": USAGE, "request_id": "req_1", "processing_ms": "8000"}
+        assert outcome.usage["media_output_tokens"] == 4160
         assert outcome.raw["data"] == [{}, {}]
         assert B64 not in repr(outcome.raw)
         assert str(request.url) == f"{BASE}/images/generations"
@@ -63,6 +64,32 @@ class TestImages:
     def test_an_url_is_an_output_too(self):
         outcome, _ = submit(submission(), images({"url": "https://oai.example/a.png"}))
         assert outcome.outputs == (MediaUrl("https://oai.example/a.png", "image/png"),)
+
+    @pytest.mark.parametrize(
+        ("given", "made", "counted"),
+        [
+            ({"text_tokens": 10, "image_tokens": 40}, {"image_tokens": 4160, "text_tokens": 0}, (10, 0, 40, 0, 4160)),
+            ({"text_tokens": 10, "image_tokens": 40}, {"image_tokens": 4100, "text_tokens": 60}, (10, 0, 40, 60, 4100)),
+            ({"text_tokens": 10, "image_tokens": 40, "cached_tokens": 4}, None, (6, 4, 40, 0, 4160)),
+            ({"text_tokens": 10, "image_tokens": 40, "cached_tokens": 30}, None, (0, 30, 20, 0, 4160)),
+            ({"text_tokens": 10, "image_tokens": 40, "cached_tokens": 99}, None, (0, 50, 0, 0, 4160)),
+            (None, None, (50, 0, 0, 0, 4160)),
+            ("?", ["?"], (50, 0, 0, 0, 4160)),
+        ],
+    )
+    def test_each_token_is_counted_once(self, given, made, counted):
+        told = {"input_tokens": 50, "output_tokens": 4160}
+        told |= {"input_tokens_details": given, "output_tokens_details": made}
+        outcome, _ = submit(submission(), images({"b64_json": B64}, usage=told))
+        names = ("input", "cached_input", "media_input", "output", "media_output")
+        assert outcome.usage == {f"{name}_tokens": count for name, count in zip(names, counted, strict=True)}
+        assert sum(counted) == 50 + 4160
+
+    @pytest.mark.parametrize("usage", [None, [], "many", {}])
+    def test_no_usage(self, usage):
+        outcome, _ = submit(submission(), images({"b64_json": B64}, usage=usage))
+        assert len(outcome.outputs) == 1
+        assert outcome.usage == {}
 
     @pytest.mark.parametrize(
         "reply",
@@ -103,6 +130,66 @@ class TestSpeech:
     def test_nothing(self):
         outcome, _ = submit(submission("audio/speech"), httpx.Response(200))
         assert outcome == Finished(())
+
+
+def events(*told, ending="\n\n"):
+    body = "".join(f"data: {one if isinstance(one, str) else json.dumps(one)}{ending}" for one in told)
+    return httpx.Response(200, content=body, headers={"content-type": "text/event-stream; charset=utf-8"})
+
+
+def delta(sound):
+    return {"type": "speech.audio.delta", "audio": base64.b64encode(sound).decode()}
+
+
+DONE = {"type": "speech.audio.done", "usage": {"input_tokens": 14, "output_tokens": 101, "total_tokens": 115}}
+
+
+class TestSpeechInEvents:
+    """`gpt-4o-mini-tts` is billed by tokens, which OpenAI tells in the stream of events alone."""
+
+    def speak(self, reply, **body):
+        return submit(submission("audio/speech", **{"model": "gpt-4o-mini-tts", "input": "hello", **body}), reply)
+
+    @pytest.mark.parametrize("ending", ["\n\n", "\r\n\r\n"])
+    @pytest.mark.parametrize("more", [(), ("[DONE]",), ({"type": "something.else"}, [], 7)])
+    def test_finished(self, ending, more):
+        outcome, (request,) = self.speak(events(delta(b"ID3"), delta(b" sound"), DONE, *more, ending=ending))
+        assert outcome.outputs == (MediaBytes(b"ID3 sound"),)
+        assert outcome.usage == {"input_tokens": 14, "media_output_tokens": 101}
+        assert json.loads(request.content)["stream_format"] == "sse"
+
+    @pytest.mark.parametrize("model", ["tts-1", "tts-1-hd"])
+    def test_older_models_do_not_stream(self, model):
+        reply = httpx.Response(200, content=b"ID3 sound", headers={"content-type": "audio/mpeg"})
+        outcome, (request,) = self.speak(reply, model=model)
+        assert "stream_format" not in json.loads(request.content)
+        assert outcome.usage == {}
+
+    def test_a_stream_that_ends_early_delivers_nothing(self):
+        outcome, _ = self.speak(events(delta(b"ID3"), delta(b" so")))
+        assert isinstance(outcome, Finished)
+        assert outcome.outputs == ()
+
+    @pytest.mark.parametrize(
+        "told",
+        [
+            (DONE,),
+            ({"type": "speech.audio.delta"}, DONE),
+            ({"type": "speech.audio.delta", "audio": 7}, DONE),
+            ({"type": "speech.audio.delta", "audio": "a"}, DONE),
+            ("{not json", DONE),
+            ({"type": "error", "error": {"message": "no"}},),
+        ],
+    )
+    def test_nothing_usable(self, told):
+        outcome, _ = self.speak(events(*told))
+        assert isinstance(outcome, Finished)
+        assert outcome.outputs == ()
+
+    def test_usage_that_is_none(self):
+        outcome, _ = self.speak(events(delta(b"ID3"), {"type": "speech.audio.done", "usage": {"input_tokens": -1}}))
+        assert outcome.outputs == (MediaBytes(b"ID3"),)
+        assert outcome.usage == {}
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ at or waited out, never repeated.
 
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from gateway import aws, drive, ids, jobs, outputs, providers, tables, telemetry
 from gateway.config import settings
+from gateway.money import exact
 from gateway.provider import (
     Accepted,
     Failed,
@@ -160,7 +162,7 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
         case Accepted(reference):
             jobs.move(attempt, jobs.ACCEPTED, reference=dict(reference))
             return POLL
-        case Finished(media, metrics):
+        case Finished(media):
             staged = [
                 {"key": drive.stage(jobs.attempt_id(attempt), number, item.data, item.media_type)}
                 for number, item in enumerate(media)
@@ -174,7 +176,7 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
                     "The provider delivered nothing.",
                     retryable=True,
                 )
-            jobs.move(attempt, jobs.FINISHED, staged=staged, metrics=dict(metrics))
+            jobs.move(attempt, jobs.FINISHED, staged=staged, **_told(outcome))
             return COLLECT
         case Refused(code, message, retryable):
             return _end(attempt, jobs.REFUSED, code, message, retryable=retryable)
@@ -193,7 +195,7 @@ def _ask(generation: tables.Generation, attempt: tables.Attempt) -> str | None:
             if not outputs.delivered(outcome, generation.output_url_path):
                 message = "The provider finished without an output."
                 return _end(attempt, jobs.ATTEMPT_FAILED, "empty_output", message, retryable=True)
-            jobs.move(attempt, jobs.FINISHED, metrics=dict(outcome.metrics))
+            jobs.move(attempt, jobs.FINISHED, **_told(outcome))
             telemetry.logger.info("provider finished")
             return COLLECT
         case Failed(code, message, retryable):
@@ -201,6 +203,15 @@ def _ask(generation: tables.Generation, attempt: tables.Attempt) -> str | None:
         case Running(progress) if progress is not None:
             jobs.note_progress(generation, progress)
     return None
+
+
+def _told(finished: Finished) -> dict[str, Any]:
+    """What a provider reports beside its outputs, as an attempt keeps it. Usage is billed: no float stands in it."""
+    usage = {
+        name: exact(Decimal(str(number))) if isinstance(number, float) else number
+        for name, number in finished.usage.items()
+    }
+    return {"metrics": dict(finished.metrics), "usage": usage}
 
 
 def _finished(attempt: tables.Attempt) -> Finished:

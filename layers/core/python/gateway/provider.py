@@ -8,6 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+Quantity = int | float | str
+"""A number that is not negative; text when it is a decimal written out."""
+USAGE = frozenset(
+    {
+        "input_tokens",  # text, without those that were cached
+        "cached_input_tokens",
+        "media_input_tokens",
+        "output_tokens",  # text, with what a model thought to itself
+        "media_output_tokens",
+        "compute_seconds",
+    }
+)
+"""The quantities that providers report. Disjoint: no token or second is counted under two of them."""
+
 
 @dataclass(frozen=True)
 class MediaUrl:
@@ -54,6 +68,8 @@ class Finished:
     """What the provider reports of itself: `inference_time` seconds, token usage, its own charge."""
     raw: Mapping[str, Any] = field(default_factory=dict)
     """The answer itself, for `output_url_path`; without any media bytes."""
+    usage: Mapping[str, Quantity] = field(default_factory=dict)
+    """What the provider counted, for billing: disjoint quantities under the names of `USAGE`, those it told."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ the port (`gateway.provider`), not each other.
 """
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from importlib import import_module
 from gateway import aws, telemetry
 from gateway.config import settings
 from gateway.errors import NotFound
-from gateway.provider import Provider
+from gateway.provider import Provider, Quantity
 
 _ADAPTERS = {
     "fal": "gateway.providers.fal.Fal",
@@ -83,6 +84,15 @@ class _Keys:
 
 
 _keys = _Keys()
+
+
+def quantities(**told: object) -> dict[str, Quantity]:
+    """The quantities of a usage that are numbers and not negative; the rest was not told, or is nonsense."""
+    return {
+        name: number
+        for name, number in told.items()
+        if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf
+    }
 
 
 def brief(text: object) -> str:

@@ -27,7 +27,7 @@ from gateway.provider import (
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import KeySource, brief
+from gateway.providers import KeySource, brief, quantities
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -240,7 +240,8 @@ def _model_error(answer: transport.Answer) -> Failed:
 
 def _finished(state: Mapping[str, Any], result: transport.Answer) -> PollOutcome:
     raw = _object(result)
-    metrics = state.get("metrics")
+    told = state.get("metrics")
+    metrics = told if isinstance(told, dict) else {}
     outputs = tuple(_outputs(raw))
     # Models with a safety checker deliver a black picture and say so beside it.
     flags = raw.get("has_nsfw_concepts")
@@ -248,7 +249,8 @@ def _finished(state: Mapping[str, Any], result: transport.Answer) -> PollOutcome
         outputs = tuple(one for one, flagged in zip(outputs, flags, strict=True) if not flagged)
         if not outputs:
             return Failed("moderated_output", "fal's safety checker withheld the output.", retryable=False)
-    return Finished(outputs, metrics=metrics if isinstance(metrics, dict) else {}, raw=raw)
+    usage = quantities(compute_seconds=metrics.get("inference_time"))
+    return Finished(outputs, metrics=metrics, raw=raw, usage=usage)
 
 
 def _outputs(raw: Mapping[str, Any]) -> Iterator[MediaUrl]:

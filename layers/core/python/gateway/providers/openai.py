@@ -6,8 +6,9 @@ about, no cancellation, no idempotency keys and no webhooks for these endpoints.
 
 import base64
 import binascii
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from typing import Any
 
@@ -20,16 +21,19 @@ from gateway.provider import (
     MediaBytes,
     MediaUrl,
     PollOutcome,
+    Quantity,
     Refused,
     Submission,
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import ApiKey, KeySource, brief
+from gateway.providers import ApiKey, KeySource, brief, quantities
 
 SPEECH, EDITS = "audio/speech", "images/edits"
 SOURCES_MAX = 16
 SOURCE_BYTES_MAX = 25_000_000
+_SPEECH_WITH_USAGE = "gpt-4o-mini-tts"
+_EVENTS = "text/event-stream"
 _FILE_FIELDS = ("image", "mask")
 _MODERATION_CODES = frozenset({"moderation_blocked", "content_policy_violation"})
 
@@ -98,6 +102,9 @@ class OpenAI:
 
 def _carried(submission: Submission) -> transport.Body:
     """The call's body: JSON, or for edits a form with the source files in it. Raises `SourceRefused`."""
+    if submission.endpoint == SPEECH and str(submission.body.get("model")).startswith(_SPEECH_WITH_USAGE):
+        # Billed by tokens, which only the stream tells; the older models (by characters) refuse to stream.
+        return {"json": {"stream_format": "sse", **submission.body}}
     if submission.endpoint != EDITS:
         return {"json": dict(submission.body)}
     form = {
@@ -157,10 +164,35 @@ def _error(answer: transport.Answer) -> Mapping[str, Any]:
 
 
 def _speech(answer: transport.Answer) -> Finished:
-    """Speech is the body itself; OpenAI tells no usage beside it."""
-    declared = answer.headers.get("content-type")
-    outputs = (MediaBytes(answer.body, declared),) if answer.body else ()
-    return Finished(outputs, metrics=_metrics(answer))
+    """Speech is the body itself, without a word on usage; or it comes in events, the last of which tells it."""
+    declared = answer.headers.get("content-type", "")
+    if not declared.startswith(_EVENTS):
+        outputs = (MediaBytes(answer.body, declared or None),) if answer.body else ()
+        return Finished(outputs, metrics=_metrics(answer))
+    try:
+        events = list(_events(answer.body))
+        sound = b"".join(base64.b64decode(one["audio"]) for one in events if one.get("type") == "speech.audio.delta")
+    except (binascii.Error, KeyError, TypeError, ValueError):
+        return Finished((), metrics=_metrics(answer))
+    done = next((one for one in events if one.get("type") == "speech.audio.done"), None)
+    # Without its last event the stream has ended early, and so has the sentence.
+    outputs = (MediaBytes(sound),) if sound and done else ()
+    usage = _object(done or {}, "usage")
+    return Finished(
+        outputs,
+        metrics=_metrics(answer) | ({"usage": usage} if usage else {}),
+        usage=quantities(input_tokens=usage.get("input_tokens"), media_output_tokens=usage.get("output_tokens")),
+    )
+
+
+def _events(body: bytes) -> Iterator[Mapping[str, Any]]:
+    """The JSON objects of a server-sent event stream (one `data:` line each). Raises `ValueError`."""
+    for line in body.decode().splitlines():
+        told = line.removeprefix("data:").strip()
+        if line.startswith("data:") and told != "[DONE]":
+            found = json.loads(told)
+            if isinstance(found, dict):
+                yield found
 
 
 def _images(answer: transport.Answer) -> Finished:
@@ -174,9 +206,42 @@ def _images(answer: transport.Answer) -> Finished:
     items = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
     declared = f"image/{told['output_format']}" if told.get("output_format") else None
     raw = {**told, "data": [{k: v for k, v in one.items() if k != "b64_json"} for one in items]}
-    metrics = _metrics(answer) | ({"usage": told["usage"]} if isinstance(told.get("usage"), dict) else {})
+    usage = _object(told, "usage")
     found = (_image(one, declared) for one in items)
-    return Finished(tuple(one for one in found if one), metrics=metrics, raw=raw)
+    return Finished(
+        tuple(one for one in found if one),
+        metrics=_metrics(answer) | ({"usage": usage} if usage else {}),
+        raw=raw,
+        usage=_images_usage(usage),
+    )
+
+
+def _images_usage(usage: Mapping[str, Any]) -> dict[str, Quantity]:
+    """`input_tokens` holds text and pictures, cached or not; `output_tokens` is pictures, and seldom words."""
+    given, made = _object(usage, "input_tokens_details"), _object(usage, "output_tokens_details")
+    pictures, words = _count(given.get("image_tokens")), _count(made.get("text_tokens"))
+    text = max(_count(usage.get("input_tokens")) - pictures, 0)
+    # Of which kind the cached ones were is not told: they are taken for text first, which comes first in a prompt.
+    cached = min(_count(given.get("cached_tokens")), text + pictures)
+    counted = {
+        "input_tokens": text - min(cached, text),
+        "cached_input_tokens": cached,
+        "media_input_tokens": pictures - (cached - min(cached, text)),
+        "output_tokens": words,
+        "media_output_tokens": max(_count(usage.get("output_tokens")) - words, 0),
+    }
+    return quantities(**counted) if usage else {}
+
+
+def _object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The JSON object under a name; empty when it is anything else."""
+    found = holder.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _count(told: object) -> int:
+    """A number of tokens; 0 for what is none."""
+    return told if isinstance(told, int) and told > 0 else 0
 
 
 def _image(item: Mapping[str, Any], declared: str | None) -> MediaBytes | MediaUrl | None:

@@ -105,6 +105,7 @@ class Attempt(Item):
     signalled_at = UnicodeAttribute(null=True)
     staged = JSONAttribute(null=True)
     metrics = JSONAttribute(null=True)
+    usage = JSONAttribute(null=True)
     error = JSONAttribute(null=True)
     started_at = UnicodeAttribute()
     accepted_at = UnicodeAttribute(null=True)
