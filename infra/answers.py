@@ -44,6 +44,7 @@ class Output(Answer):
     has_audio: bool
     bytes: int
     sha256: str
+    text: str | None = Field(description="A text as it is, where it is short; a long one is at the URL alone")
 
 
 class Reason(Answer):

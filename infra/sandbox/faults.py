@@ -21,9 +21,10 @@ never_finish         ending      accepted and paid; a queue job stays in progres
 fail_after_accept    ending      accepted and paid, then failed: fal COMPLETED with `error` and `error_type`,
                                  result 500; OpenAI 500
 filtered             ending      moderation: fal accepts, then COMPLETED whose result is 422
-                                 `content_policy_violation`; OpenAI refuses, 400 `moderation_blocked`, unpaid
+                                 `content_policy_violation`; OpenAI refuses, 400 `moderation_blocked`, unpaid,
+                                 but a chat is paid and ends with `finish_reason: content_filter`
 empty_output         ending      success without output: fal `images: []`, `video: null`, `audio: null`;
-                                 OpenAI `data: []`, speech of no bytes
+                                 OpenAI `data: []`, speech of no bytes, a chat of no words
 expired_output_url   output      the output's URL answers 404 for ever; OpenAI has no URLs, so no effect there
 wrong_content_type   output      the file's header says `text/html` for ever, the bytes are right; OpenAI's
                                  pictures are in another format than asked

@@ -31,6 +31,7 @@ from gateway import (
     callbacks,
     catalog,
     config,
+    durations,
     ids,
     ledger,
     providers,
@@ -152,6 +153,8 @@ class ScriptedProvider:
         if script == "refuse":
             return Refused("invalid_inputs", "no", retryable=False)
         self.paid.append(submission.attempt_id)
+        if script == "withhold_at_once":
+            return Failed("moderated_output", "not this", retryable=False)
         if script == "deliver_at_once":
             made = tuple(MediaBytes(*media_file(self.extension)) for _ in range(self.outputs))
             return Finished(made, usage=self.usage)
@@ -210,6 +213,7 @@ class World:
         ledger.grant(PROJECT, GRANTED_MICROS, "welcome")
         self.key_id, self.api_key = auth.create_key(PROJECT, "test")
         catalog.forget()
+        durations.forget()
         catalog.publish(COMPILED)
         self.faults.active = True
 
@@ -345,7 +349,6 @@ class World:
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)
-        monkeypatch.setattr(views, "now", self.clock.now)
         for module in (advance, reconcile, views, tables.transactions):
             monkeypatch.setattr(module, "time", self.clock)
         real = aws.client
@@ -427,8 +430,10 @@ def picture(color: str = "orange") -> bytes:
 
 @functools.cache
 def media_file(extension: str) -> tuple[bytes, str]:
-    """A small real file and its type: png, mp4, mp3 or wav."""
+    """A small real file and its type: png, mp4, mp3, wav or txt."""
     match extension:
+        case "txt":
+            return "A fox – 狐.\n".encode(), "text/plain"
         case "png":
             return picture(), "image/png"
         case "mp4":
@@ -445,7 +450,7 @@ def files(request: httpx.Request) -> httpx.Response:
         raise httpx.ReadError("the connection broke")
     if name == "huge":
         return httpx.Response(200, content=picture(), headers={"content-length": "10000001"})
-    if extension in {"png", "mp4", "mp3", "wav"}:
+    if extension in {"png", "mp4", "mp3", "wav", "txt"}:
         data, media_type = media_file(extension)
         return httpx.Response(200, content=data, headers={"content-type": media_type})
     if extension == "html":

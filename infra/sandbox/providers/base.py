@@ -78,4 +78,6 @@ def prompt_in(body: dict[str, Any]) -> str:
     for name in ("prompt", "text", "input"):
         if isinstance(body.get(name), str):
             return str(body[name])
-    return ""
+    messages = body.get("messages")
+    said = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+    return next((str(one.get("content")) for one in reversed(said) if one.get("role") == "user"), "")

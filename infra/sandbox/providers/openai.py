@@ -1,16 +1,17 @@
-"""OpenAI's images and speech, `https://api.openai.com/v1` (fields and limits from the `openai` package)."""
+"""OpenAI's images, speech and chat, `https://api.openai.com/v1` (fields and limits from the `openai` package)."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import functools
+import json
 import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -20,8 +21,11 @@ from infra.sandbox.calls import call_of
 from infra.sandbox.faults import Moment
 from infra.sandbox.multipart import form_of
 from infra.sandbox.providers.base import Provider, json_object, prompt_in
+from infra.sandbox.providers.openai_chat import ChatRequest, Writer, tokens_of
 from infra.sandbox.render.audio import AudioFormat, SpeechOrder
 from infra.sandbox.render.image import ImageFormat, ImageOrder, decode_image
+from infra.sandbox.render.media import Media
+from infra.sandbox.state import Sandbox
 
 MODERATION = "Your request was rejected by the safety system."
 CLASSIC_SIZES = ("1024x1024", "1536x1024", "1024x1536")
@@ -29,7 +33,13 @@ PIXELS_MAX = 3840 * 2160
 # Output tokens of a 1024 x 1024 picture; other sizes cost in proportion to their pixels.
 TOKENS_PER_SQUARE = {"low": 272, "medium": 1056, "high": 4160, "xhigh": 6240, "max": 8320}
 IMAGE_INPUT_TOKENS = 323
-CHARACTERS_PER_TOKEN = 4
+# Of the models that are billed for words beside the picture (they revise the prompt).
+REVISED_PROMPT_TOKENS = 60
+WITH_WORDS = ("gpt-image-1.5", "chatgpt-image-")
+FREE_SIZES_SINCE = "gpt-image-2"
+# $0.015 a minute at $12 a million.
+SPEECH_TOKENS_PER_MINUTE = 1250
+STREAMED_BYTES = 12_000
 
 _TROUBLES: dict[str, tuple[int, str, str, str | None]] = {
     "refuse": (
@@ -57,8 +67,9 @@ class ImageRequest(BaseModel):
 
     @field_validator("size")
     @classmethod
-    def _size_is_served(cls, size: str) -> str:
-        if size != "auto" and size not in CLASSIC_SIZES and not _is_free_size(size):
+    def _size_is_served(cls, size: str, info: ValidationInfo) -> str:
+        free = str(info.data.get("model")) >= FREE_SIZES_SINCE and _is_free_size(size)
+        if size != "auto" and size not in CLASSIC_SIZES and not free:
             raise ValueError(
                 "use auto, 1024x1024, 1536x1024, 1024x1536 or WIDTHxHEIGHT, both multiples of 16, "
                 "between 1:3 and 3:1, at most 3840x2160"
@@ -100,17 +111,30 @@ class SpeechRequest(BaseModel):
     ]
     response_format: AudioFormat = "mp3"
     speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
+    instructions: str = ""
+    stream_format: Literal["audio", "sse"] = "audio"
+
+    @field_validator("stream_format")
+    @classmethod
+    def _older_models_do_not_stream(cls, stream_format: str, info: ValidationInfo) -> str:
+        if stream_format == "sse" and str(info.data.get("model")).startswith("tts-1"):
+            raise ValueError("sse is not supported for tts-1 or tts-1-hd")
+        return stream_format
 
 
 Form = TypeVar("Form", bound=BaseModel)
-# (the request, the text that faults are matched with, whether the output is to be empty) -> the answer
-Maker = Callable[[Form, str, bool], Awaitable[Response]]
+# (the request, the text that faults are matched with, the name of the ending fault) -> the answer
+Maker = Callable[[Form, str, str | None], Awaitable[Response]]
 
 
 class OpenAI(Provider):
-    """Synchronous: the answer is the media itself."""
+    """Synchronous: the answer is the output itself."""
 
     name = "openai"
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(sandbox)
+        self._writer = Writer()
 
     def routes(self) -> list[Route]:
         """OpenAI's paths."""
@@ -118,6 +142,7 @@ class OpenAI(Provider):
             Route("/v1/images/generations", self.generate_image, methods=["POST"]),
             Route("/v1/images/edits", self.edit_image, methods=["POST"]),
             Route("/v1/audio/speech", self.speak, methods=["POST"]),
+            Route("/v1/chat/completions", self.chat, methods=["POST"]),
         ]
 
     def trouble(self, fault: str) -> Response:
@@ -152,6 +177,10 @@ class OpenAI(Provider):
         """The spoken input as a file's bytes."""
         return await self._answer(request, await json_object(request), SpeechRequest, self._spoken)
 
+    async def chat(self, request: Request) -> Response:
+        """What the model writes, with the tokens it cost."""
+        return await self._answer(request, await json_object(request), ChatRequest, self._written)
+
     async def _answer(
         self, request: Request, body: dict[str, Any] | None, form: type[Form], make: Maker[Form]
     ) -> Response:
@@ -169,7 +198,7 @@ class OpenAI(Provider):
         except ValidationError as error:
             return _invalid(error)
         ending = self.sandbox.faults.take(Moment.ENDING, self.name, text)
-        if ending is not None and ending.name == "filtered":
+        if ending is not None and ending.name == "filtered" and form is not ChatRequest:
             return _error(400, MODERATION, kind="image_generation_user_error", code="moderation_blocked")
         call.accept()
         await asyncio.sleep(self.sandbox.faults.take_delay(self.name, text))
@@ -177,10 +206,10 @@ class OpenAI(Provider):
             return self.no_answer(ending)
         if ending is not None and ending.name == "fail_after_accept":
             return self.trouble("server_error")
-        return self.spoiled(fault, await make(wanted, text, ending is not None))
+        return self.spoiled(fault, await make(wanted, text, ending.name if ending else None))
 
     def _drawer(self, pictures: tuple[bytes, ...]) -> Maker[ImageRequest]:
-        async def draw(wanted: ImageRequest, text: str, empty: bool) -> Response:
+        async def draw(wanted: ImageRequest, text: str, ending: str | None) -> Response:
             flaw = self._output_flaw(text)
             if flaw == "huge_output":
                 return huge(b'{"data": [{"b64_json": "', "application/json", filling=b"A")
@@ -190,7 +219,7 @@ class OpenAI(Provider):
             width, height = wanted.pixels
             orders = [
                 ImageOrder(wanted.prompt, width, height, image_format, index, pictures)
-                for index in range(0 if empty else wanted.n)
+                for index in range(0 if ending else wanted.n)
             ]
             contents = [(await self.sandbox.studio.render(order)).content for order in orders]
             if flaw == "truncated_output":
@@ -200,17 +229,30 @@ class OpenAI(Provider):
 
         return draw
 
-    async def _spoken(self, wanted: SpeechRequest, text: str, empty: bool) -> Response:
+    async def _spoken(self, wanted: SpeechRequest, text: str, ending: str | None) -> Response:
         order = SpeechOrder(wanted.input, wanted.voice, wanted.response_format, wanted.speed)
         media = await self.sandbox.studio.render(order)
-        if empty:
-            return Response(b"", media_type=media.media_type)
-        flaw = self._output_flaw(text)
+        content = b"" if ending else media.content
+        if wanted.stream_format == "sse":
+            body, media_type = _speech_events(wanted, media, content), "text/event-stream"
+            return self._flawed(body, media_type, text, beginning=b"data: ")
+        return self._flawed(content, media.media_type, text, beginning=content)
+
+    async def _written(self, wanted: ChatRequest, text: str, ending: str | None) -> Response:
+        body = json.dumps(self._writer.completion(wanted, ending)).encode()
+        beginning = b'{"choices": [{"message": {"content": "'
+        return self._flawed(body, "application/json", text, beginning=beginning, filling=b"A")
+
+    def _flawed(
+        self, content: bytes, media_type: str, text: str, *, beginning: bytes, filling: bytes = b"\0"
+    ) -> Response:
+        """An answer as the output faults leave it; a huge one begins like the real one."""
+        flaw = self._output_flaw(text) if content else None
         if flaw == "truncated_output":
-            return BrokenOff(media.content, media_type=media.media_type)
+            return BrokenOff(content, media_type=media_type)
         if flaw == "huge_output":
-            return huge(media.content, media.media_type)
-        return Response(media.content, media_type="text/html" if flaw == "wrong_content_type" else media.media_type)
+            return huge(beginning, media_type, filling=filling)
+        return Response(content, media_type="text/html" if flaw == "wrong_content_type" else media_type)
 
     def _output_flaw(self, text: str) -> str | None:
         """The output or download fault that strikes: here the answer is both the output and its download."""
@@ -234,9 +276,11 @@ def _is_free_size(size: str) -> bool:
 
 def _images_body(wanted: ImageRequest, data: list[dict[str, str]], pictures: int) -> dict[str, Any]:
     width, height = wanted.pixels
-    text_tokens = math.ceil(len(wanted.prompt) / CHARACTERS_PER_TOKEN)
+    text_tokens = tokens_of(wanted.prompt)
     image_tokens = IMAGE_INPUT_TOKENS * pictures
-    output_tokens = round(TOKENS_PER_SQUARE[wanted.quality_used] * width * height / 1024**2) * len(data)
+    drawn_tokens = round(TOKENS_PER_SQUARE[wanted.quality_used] * width * height / 1024**2) * len(data)
+    said_tokens = REVISED_PROMPT_TOKENS if wanted.model.startswith(WITH_WORDS) else 0
+    output_tokens = drawn_tokens + said_tokens
     return {
         "created": int(time.time()),
         "background": "opaque",
@@ -248,10 +292,23 @@ def _images_body(wanted: ImageRequest, data: list[dict[str, str]], pictures: int
             "input_tokens": text_tokens + image_tokens,
             "input_tokens_details": {"text_tokens": text_tokens, "image_tokens": image_tokens},
             "output_tokens": output_tokens,
-            "output_tokens_details": {"image_tokens": output_tokens, "text_tokens": 0},
+            "output_tokens_details": {"image_tokens": drawn_tokens, "text_tokens": said_tokens},
             "total_tokens": text_tokens + image_tokens + output_tokens,
         },
     }
+
+
+def _speech_events(wanted: SpeechRequest, media: Media, content: bytes) -> bytes:
+    """Speech as server-sent events: the file in pieces, then the usage."""
+    given = tokens_of(wanted.input + wanted.instructions)
+    spoken = math.ceil((media.duration_seconds or 0) * SPEECH_TOKENS_PER_MINUTE / 60)
+    usage = {"input_tokens": given, "output_tokens": spoken, "total_tokens": given + spoken}
+    pieces = [content[at : at + STREAMED_BYTES] for at in range(0, len(content), STREAMED_BYTES)]
+    events: list[dict[str, Any]] = [
+        {"type": "speech.audio.delta", "audio": base64.b64encode(piece).decode()} for piece in pieces
+    ]
+    events.append({"type": "speech.audio.done", "usage": usage})
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
 
 
 def _unauthorized(request: Request) -> Response | None:

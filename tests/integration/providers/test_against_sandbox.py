@@ -33,6 +33,8 @@ DRAWING = Submission(
     20,
 )
 SPEECH = Submission("att_1", "audio/speech", {"model": "tts-1", "input": "Hello there.", "voice": "alloy"}, None, 20)
+CHAT = Submission("att_1", "chat/completions", {"model": "gpt-4.1-mini", "prompt": "Of foxes.", "seed": 7}, None, 20)
+TOKEN_SPEECH = replace(SPEECH, body={**SPEECH.body, "model": "gpt-4o-mini-tts"})
 
 
 def ended(adapter, reference):
@@ -59,7 +61,7 @@ class TestFal:
         assert accepted.reference["status_url"].startswith(control.url)
         outcome = ended(fal, accepted.reference)
         assert len(outcome.outputs) == 2
-        assert outcome.metrics["inference_time"] >= 0
+        assert outcome.usage["compute_seconds"] == outcome.metrics["inference_time"] >= 0
         facts = fetched(outcome.outputs[0], tmp_path)
         assert (facts.kind, facts.width, facts.height) == ("image", 1024, 1024)
         assert control.paid() == 1
@@ -207,7 +209,9 @@ class TestOpenAI:
         path.write_bytes(output.data)
         facts = media.inspect(path, expected_kind="image")
         assert (facts.media_type, facts.width) == ("image/png", 1024)
-        assert outcome.metrics["usage"]["output_tokens"] > 0
+        told = outcome.metrics["usage"]
+        assert outcome.usage["media_output_tokens"] == told["output_tokens"] > 0
+        assert sum(outcome.usage.values()) == told["total_tokens"]
         assert control.paid() == 1
 
     def test_edits(self, openai, fal, control):
@@ -226,6 +230,53 @@ class TestOpenAI:
         path.write_bytes(output.data)
         facts = media.inspect(path, expected_kind="audio")
         assert facts.duration_seconds > 0.2
+        assert control.paid() == 1
+
+    def test_speech_by_tokens_is_the_same_with_its_usage(self, openai, control):
+        outcome = openai.submit(TOKEN_SPEECH)
+        assert outcome.outputs[0].data == openai.submit(SPEECH).outputs[0].data
+        assert outcome.usage["input_tokens"] == 3
+        assert outcome.usage["media_output_tokens"] > 0
+        assert openai.submit(SPEECH).usage == {}
+
+    def test_chat(self, openai, control, tmp_path):
+        outcome = openai.submit(CHAT)
+        (output,) = outcome.outputs
+        path = tmp_path / "output"
+        path.write_bytes(output.data)
+        assert media.inspect(path, expected_kind="text").media_type == output.media_type
+        assert sum(outcome.usage.values()) == outcome.metrics["usage"]["total_tokens"]
+        assert control.paid() == 1
+
+    def test_what_a_chat_read_before_is_cached(self, openai):
+        asked = replace(CHAT, body={**CHAT.body, "prompt": "Of foxes, again and again. " * 200})
+        before, after = openai.submit(asked).usage, openai.submit(asked).usage
+        assert before["cached_input_tokens"] == 0
+        assert after["cached_input_tokens"] >= 1024
+        assert sum(before.values()) == sum(after.values())
+
+    def test_a_chat_that_is_withheld(self, openai, control):
+        control.arm("filtered", "openai")
+        outcome = openai.submit(CHAT)
+        assert isinstance(outcome, Failed)
+        assert (outcome.code, control.paid()) == ("moderated_output", 1)
+
+    @pytest.mark.parametrize("submission", [CHAT, TOKEN_SPEECH], ids=["chat", "speech"])
+    @pytest.mark.parametrize("fault", ["empty_output", "bad_json", "huge_output"])
+    def test_no_words(self, openai, control, submission, fault):
+        control.arm(fault, "openai")
+        assert openai.submit(submission).outputs == ()
+        assert control.paid() == 1
+
+    @pytest.mark.parametrize("submission", [CHAT, TOKEN_SPEECH], ids=["chat", "speech"])
+    def test_words_under_another_name(self, openai, control, submission):
+        control.arm("wrong_content_type", "openai")
+        assert openai.submit(submission).outputs == openai.submit(submission).outputs != ()
+
+    @pytest.mark.parametrize("submission", [CHAT, TOKEN_SPEECH], ids=["chat", "speech"])
+    def test_words_that_break_off(self, openai, control, submission):
+        control.arm("truncated_output", "openai")
+        assert isinstance(openai.submit(submission), Uncertain)
         assert control.paid() == 1
 
     @pytest.mark.parametrize(

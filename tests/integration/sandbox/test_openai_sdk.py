@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import random
 import wave
 from typing import Any, cast
@@ -12,6 +13,7 @@ import httpx
 import openai
 import pytest
 from openai.types import ImagesResponse
+from openai.types.chat import ChatCompletion
 from PIL import Image
 
 from tests.integration.sandbox.support import SandboxControl, probe
@@ -121,8 +123,142 @@ def test_streamed_speech(open_ai: openai.OpenAI) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "words"), [("gpt-image-1.5", 60), ("gpt-image-1-mini", 0), ("gpt-image-2", 0), ("gpt-image-2.5", 0)]
+)
+def test_every_image_model_tells_its_usage(open_ai: openai.OpenAI, model: str, words: int) -> None:
+    drawn = open_ai.images.generate(model=model, prompt="a red fox", quality="low")
+    edited = open_ai.images.edit(model=model, prompt="make it blue", image=("a.png", noise_png()), quality="low")
+    for answer, pictures in ((drawn, 0), (edited, 323)):
+        usage = answer.usage
+        assert usage is not None
+        assert usage.output_tokens_details is not None
+        assert (usage.output_tokens_details.image_tokens, usage.output_tokens_details.text_tokens) == (272, words)
+        assert usage.output_tokens == 272 + words
+        assert usage.input_tokens_details.image_tokens == pictures
+        assert usage.total_tokens == usage.input_tokens + usage.output_tokens
+
+
+def events_of(answer: Any) -> list[dict[str, Any]]:
+    return [json.loads(line.removeprefix("data: ")) for line in answer.iter_lines() if line]
+
+
+def test_speech_in_events(open_ai: openai.OpenAI) -> None:
+    whole = open_ai.audio.speech.create(model="gpt-4o-mini-tts", voice="ash", input=SENTENCE)
+    with open_ai.audio.speech.with_streaming_response.create(
+        model="gpt-4o-mini-tts", voice="ash", input=SENTENCE, instructions="Whisper.", stream_format="sse"
+    ) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        *deltas, done = events_of(answer)
+    assert len(deltas) > 1
+    assert {one["type"] for one in deltas} == {"speech.audio.delta"}
+    assert b"".join(base64.b64decode(one["audio"]) for one in deltas) == whole.content
+    assert done["type"] == "speech.audio.done"
+    seconds = len(SENTENCE) / 15
+    assert done["usage"]["output_tokens"] == pytest.approx(seconds * 1250 / 60, abs=2)
+    assert done["usage"]["input_tokens"] == (len(SENTENCE) + len("Whisper.") + 3) // 4
+    assert done["usage"]["total_tokens"] == done["usage"]["input_tokens"] + done["usage"]["output_tokens"]
+
+
+@pytest.mark.parametrize("model", ["tts-1", "tts-1-hd"])
+def test_older_voices_do_not_stream_events(open_ai: openai.OpenAI, model: str) -> None:
+    assert probe(open_ai.audio.speech.create(model=model, voice="ash", input="Hi.").content).audio_seconds
+    with pytest.raises(openai.BadRequestError) as refused:
+        open_ai.audio.speech.create(model=model, voice="ash", input="Hi.", stream_format="sse")
+    assert refused.value.param == "stream_format"
+
+
+def chat(open_ai: openai.OpenAI, prompt: str = "Write about a fox.", **more: Any) -> ChatCompletion:
+    messages: list[Any] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": prompt}]
+    answer: ChatCompletion = open_ai.chat.completions.create(**{"model": "gpt-4.1-mini", "messages": messages, **more})
+    return answer
+
+
+def test_a_chat(open_ai: openai.OpenAI, control: SandboxControl) -> None:
+    answer = chat(open_ai)
+    [choice] = answer.choices
+    assert (choice.finish_reason, choice.message.role, choice.message.refusal) == ("stop", "assistant", None)
+    assert "Write about a fox." in (choice.message.content or "")
+    usage = answer.usage
+    assert usage is not None
+    assert usage.prompt_tokens == (len("system: Be brief.\nuser: Write about a fox.") + 3) // 4
+    assert usage.completion_tokens == (len(choice.message.content or "") + 3) // 4
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
+    assert usage.completion_tokens_details is not None
+    assert usage.completion_tokens_details.reasoning_tokens == 0
+    [call] = control.calls()
+    assert (call["paid"], call["prompt"]) == (True, "Write about a fox.")
+
+
+def test_chats_repeat_by_seed(open_ai: openai.OpenAI) -> None:
+    def text(**more: Any) -> str | None:
+        return chat(open_ai, **more).choices[0].message.content
+
+    assert text(seed=1) == text(seed=1)
+    assert len({text(seed=1), text(seed=2), text(), text(model="gpt-4o")}) == 4
+    several = chat(open_ai, n=3)
+    assert len({choice.message.content for choice in several.choices}) == 3
+
+
+def test_a_chat_of_at_most_so_many_tokens(open_ai: openai.OpenAI) -> None:
+    answer = chat(open_ai, max_completion_tokens=20)
+    assert answer.choices[0].finish_reason == "length"
+    assert len(answer.choices[0].message.content or "") == 80
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 20
+
+
+def test_a_chat_that_thinks(open_ai: openai.OpenAI) -> None:
+    usage = chat(open_ai, model="gpt-5-mini").usage
+    assert usage is not None
+    assert usage.completion_tokens_details is not None
+    thought = usage.completion_tokens_details.reasoning_tokens or 0
+    assert 64 <= thought < usage.completion_tokens
+    nothing_left = chat(open_ai, model="gpt-5-mini", max_completion_tokens=64)
+    assert nothing_left.choices[0].message.content == ""
+    assert nothing_left.choices[0].finish_reason == "length"
+
+
+def test_a_long_conversation_is_cached(open_ai: openai.OpenAI) -> None:
+    def cached(prompt: str) -> int | None:
+        usage = chat(open_ai, prompt).usage
+        assert usage is not None
+        assert usage.prompt_tokens_details is not None
+        return usage.prompt_tokens_details.cached_tokens
+
+    long = "A fox that is told of at length. " * 200
+    assert [cached(long), cached(long)] == [0, len(long) // 4 // 128 * 128]
+    assert [cached("short"), cached("short")] == [0, 0]
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("filtered", "content_filter"), ("empty_output", "stop")])
+def test_a_chat_without_words(open_ai: openai.OpenAI, control: SandboxControl, fault: str, reason: str) -> None:
+    control.arm(fault, "openai")
+    [choice] = chat(open_ai).choices
+    assert (choice.message.content, choice.finish_reason) == ("", reason)
+    assert control.paid() == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"model": "gpt-image-2"}, "model"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "fox", "content": "Hi."}]}, "messages.0.role"),
+        ({"max_completion_tokens": 0}, "max_completion_tokens"),
+        ({"temperature": 3}, "temperature"),
+    ],
+)
+def test_invalid_chats(open_ai: openai.OpenAI, control: SandboxControl, more: dict[str, Any], param: str) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        chat(open_ai, **more)
+    assert refused.value.param == param
+    assert control.paid() == 0
+
+
+@pytest.mark.parametrize(
     ("body", "param", "code"),
     [
+        ({"model": "gpt-image-1.5", "prompt": "fox", "size": "2048x1152"}, "size", "invalid_value"),
         ({"model": "gpt-image-2"}, "prompt", "missing_required_parameter"),
         ({"model": "gpt-image-2", "prompt": "fox", "size": "1000x1000"}, "size", "invalid_value"),
         ({"model": "gpt-image-2", "prompt": "fox", "size": "4096x1024"}, "size", "invalid_value"),
@@ -160,7 +296,7 @@ def test_too_long_to_speak(open_ai: openai.OpenAI) -> None:
 
 
 def test_without_a_key(sandbox_url: str, control: SandboxControl) -> None:
-    for path in ("images/generations", "images/edits", "audio/speech"):
+    for path in ("images/generations", "images/edits", "audio/speech", "chat/completions"):
         answer = httpx.post(f"{sandbox_url}/openai/v1/{path}", headers={"Authorization": "Key x"}, json={})
         assert answer.status_code == 401
         assert answer.json()["error"]["code"] == "invalid_api_key"

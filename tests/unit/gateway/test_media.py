@@ -99,7 +99,8 @@ class TestSniff:
 
     def test_every_type_has_a_kind_and_an_extension(self):
         for media_type, extension in media.EXTENSIONS.items():
-            assert media_type.startswith(media.kind_of(media_type))
+            if media_type != media.TEXT_TYPE:
+                assert media_type.startswith(media.kind_of(media_type))
             assert extension.startswith(".")
 
 
@@ -297,3 +298,29 @@ def test_decoders_are_imported_when_needed():
     code = "import sys, gateway.sources; print({'PIL', 'av'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "set()\n"
+
+
+class TestText:
+    def test_words(self, on_disk):
+        path = on_disk("Füchse \u72d0\r\n\tund mehr".encode())
+        facts = media.inspect(path, expected_kind="text")
+        assert (facts.media_type, facts.kind, facts.bytes) == ("text/plain", "text", path.stat().st_size)
+        assert (facts.width, facts.height, facts.duration_seconds, facts.has_audio) == (None, None, None, False)
+        assert facts.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert media.thumbnail(path, facts) is None
+        assert media.optimized(path, facts) is None
+        assert media.EXTENSIONS[facts.media_type] == ".txt"
+
+    @pytest.mark.parametrize(
+        "data", [b"", b" \n\t", b"\xff", "Fuchs \u72d0".encode()[:-1], b"a\0b", "a".encode("utf-16")]
+    )
+    def test_anything_else(self, data, on_disk):
+        assert reason(on_disk(data), expected_kind="text") == "not_media"
+
+    def test_too_long(self, on_disk, monkeypatch):
+        monkeypatch.setattr(media, "TEXT_BYTES_MAX", 9)
+        assert reason(on_disk(b"ten letter"), expected_kind="text") == "too_large"
+
+    @pytest.mark.parametrize("kind", [None, "image", "video", "audio"])
+    def test_words_are_no_other_output(self, kind, on_disk):
+        assert reason(on_disk(b"<html>Sign in"), expected_kind=kind) == "not_media"

@@ -165,6 +165,11 @@ class TestSpeechInEvents:
         assert "stream_format" not in json.loads(request.content)
         assert outcome.usage == {}
 
+    def test_a_stream_under_another_name(self):
+        reply = events(delta(b"ID3"), DONE)
+        outcome, _ = self.speak(httpx.Response(200, content=reply.content, headers={"content-type": "text/html"}))
+        assert outcome.outputs == (MediaBytes(b"ID3"),)
+
     def test_a_stream_that_ends_early_delivers_nothing(self):
         outcome, _ = self.speak(events(delta(b"ID3"), delta(b" so")))
         assert isinstance(outcome, Finished)
@@ -192,6 +197,102 @@ class TestSpeechInEvents:
         assert outcome.usage == {}
 
 
+CHAT_USAGE = {
+    "prompt_tokens": 1100,
+    "completion_tokens": 300,
+    "total_tokens": 1400,
+    "prompt_tokens_details": {"cached_tokens": 1024, "audio_tokens": 0},
+    "completion_tokens_details": {"reasoning_tokens": 256, "audio_tokens": 0},
+}
+
+
+def choice(content, finish_reason="stop", **more):
+    return {"index": 0, "message": {"role": "assistant", "content": content, **more}, "finish_reason": finish_reason}
+
+
+class TestChat:
+    def chat(self, *choices, usage=CHAT_USAGE, **body):
+        reply = httpx.Response(200, json={"id": "chatcmpl-1", "choices": list(choices), "usage": usage})
+        return submit(submission("chat/completions", **{"model": "gpt-5-mini", "prompt": "hello", **body}), reply)
+
+    def test_finished(self):
+        outcome, (request,) = self.chat(choice("A f\u00f6x."), system="Be brief.", max_completion_tokens=500)
+        assert outcome.outputs == (MediaBytes("A f\u00f6x.".encode(), "text/plain"),)
+        assert outcome.usage == {
+            "input_tokens": 76,
+            "cached_input_tokens": 1024,
+            "media_input_tokens": 0,
+            "output_tokens": 300,
+            "media_output_tokens": 0,
+        }
+        assert outcome.metrics["usage"] == CHAT_USAGE
+        assert "choices" not in outcome.raw
+        assert str(request.url) == f"{BASE}/chat/completions"
+        assert json.loads(request.content) == {
+            "model": "gpt-5-mini",
+            "max_completion_tokens": 500,
+            "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hello"}],
+        }
+
+    def test_a_prompt_alone(self):
+        _, (request,) = self.chat(choice("A fox."))
+        assert json.loads(request.content)["messages"] == [{"role": "user", "content": "hello"}]
+
+    def test_messages_of_its_own(self):
+        messages = [{"role": "user", "content": [{"type": "text", "text": "hello"}]}]
+        body = {"model": "gpt-5-mini", "messages": messages}
+        reply = httpx.Response(200, json={"choices": [choice("A fox.")]})
+        outcome, (request,) = submit(Submission("att_1", "chat/completions", body, None, 5), reply)
+        assert json.loads(request.content) == body
+        assert outcome.usage == {}
+
+    def test_several(self):
+        outcome, _ = self.chat(
+            choice("One."), choice(""), choice("Three.", "content_filter"), choice("Four.", "length")
+        )
+        assert [one.data for one in outcome.outputs] == [b"One.", b"Four."]
+
+    @pytest.mark.parametrize(
+        "withheld",
+        [
+            choice("", "content_filter"),
+            choice("Half of", "content_filter"),
+            choice(None, "content_filter"),
+            choice(None, refusal="I can't help with that."),
+        ],
+    )
+    def test_withheld(self, withheld):
+        outcome, _ = self.chat(withheld)
+        assert isinstance(outcome, Failed)
+        assert (outcome.code, outcome.retryable) == ("moderated_output", False)
+        assert "OpenAI: " in outcome.message
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            {"choices": []},
+            {"choices": None},
+            {"choices": [7, {"message": "?"}]},
+            {"choices": [choice("")]},
+            {"choices": [choice(" \n")]},
+            {"choices": [choice(None, "tool_calls")]},
+            {"choices": [choice(["text"])]},
+            [],
+        ],
+    )
+    def test_nothing_written(self, reply):
+        outcome, _ = submit(submission("chat/completions", prompt="hello"), httpx.Response(200, json=reply))
+        assert isinstance(outcome, Finished)
+        assert outcome.outputs == ()
+
+    def test_sound_and_pictures_are_counted_apart(self):
+        given = {"audio_tokens": 30, "image_tokens": 20, "cached_tokens": 60}
+        usage = {"prompt_tokens": 100, "completion_tokens": 90, "prompt_tokens_details": given}
+        usage["completion_tokens_details"] = {"audio_tokens": 40, "reasoning_tokens": 10}
+        outcome, _ = self.chat(choice("A fox."), usage=usage)
+        assert list(outcome.usage.values()) == [0, 60, 40, 50, 40]
+
+
 @pytest.mark.parametrize(
     ("reply", "code", "retryable"),
     [
@@ -212,7 +313,7 @@ class TestSpeechInEvents:
         (httpx.ConnectTimeout(""), "provider_unavailable", True),
     ],
 )
-@pytest.mark.parametrize("endpoint", ["images/generations", "audio/speech"])
+@pytest.mark.parametrize("endpoint", ["images/generations", "audio/speech", "chat/completions"])
 def test_an_explicit_no_is_a_refusal(endpoint, reply, code, retryable):
     outcome, requests = submit(submission(endpoint), reply)
     assert isinstance(outcome, Refused)

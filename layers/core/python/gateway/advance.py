@@ -180,6 +180,8 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
             return COLLECT
         case Refused(code, message, retryable):
             return _end(attempt, jobs.REFUSED, code, message, retryable=retryable)
+        case Failed(code, message, retryable):
+            return _end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)
         case _:
             jobs.move(attempt, jobs.UNCERTAIN)
             return POLL

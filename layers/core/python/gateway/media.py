@@ -1,4 +1,4 @@
-"""The bytes of media: what they are, whether they are whole, and the small pictures made of them.
+"""The bytes of outputs: what they are, whether they are whole, and the small pictures made of them.
 
 Everything here treats a file as hostile: its type comes from its content, its claims (canvas, duration) are
 bounded before anything is decoded, and a container is opened by the one demuxer its type names, so that a
@@ -21,13 +21,16 @@ import filetype
 if TYPE_CHECKING:
     from PIL import Image
 
-Kind = Literal["image", "video", "audio"]
+Kind = Literal["image", "video", "audio", "text"]
 Reason = Literal["not_media", "wrong_kind", "truncated", "zero_duration", "too_large"]
 
 SNIFF_BYTES = 8192
 PIXELS_MAX = 60_000_000
 """More than any model makes (8K is 33 million), and 240 MB when decoded."""
 DURATION_SECONDS_MAX = 4 * 3600
+TEXT_TYPE = "text/plain"
+TEXT_BYTES_MAX = 16 * 1024 * 1024
+"""Far more than any model writes (128,000 tokens are about half a megabyte)."""
 THUMBNAIL_SIDE = 512
 OPTIMIZED_SIDE = 1600
 
@@ -49,7 +52,7 @@ class Facts:
     width: int | None
     height: int | None
     duration_seconds: float | None
-    """Rounded to the millisecond, so its `str()` is exact; None for images."""
+    """Rounded to the millisecond, so its `str()` is exact; None for images and text."""
     has_audio: bool
     bytes: int
     sha256: str
@@ -118,12 +121,13 @@ EXTENSIONS: Mapping[str, str] = {
     "video/x-msvideo": ".avi",
     "audio/mpeg": ".mp3",
     "audio/mp4": ".m4a",
+    TEXT_TYPE: ".txt",
 }
 """The usual file name extension of each type, with its dot."""
 
 
 def kind_of(media_type: str) -> Kind:
-    """Image, video or audio, for a type that `sniff` answered."""
+    """Image, video or audio, for a type that `sniff` answered (it never answers text)."""
     return _FORMATS[media_type].kind
 
 
@@ -131,9 +135,12 @@ def inspect(path: str | Path, *, expected_kind: Kind | None = None) -> Facts:
     """Measure a file, making sure that it is media and whole. Its name says nothing; its content does.
 
     Images are decoded; of video and audio every packet is read and a frame decoded, so the duration is what
-    is there and not what a header says. Raises `UnusableOutput`.
+    is there and not what a header says. Text counts only where it is expected: an error page is text too.
+    Raises `UnusableOutput`.
     """
     path = Path(path)
+    if expected_kind == "text":
+        return _inspect_text(path)
     with path.open("rb") as file:
         media_type = sniff(file.read(SNIFF_BYTES))
     if media_type is None or not _FORMATS[media_type].decoder:
@@ -160,11 +167,11 @@ def inspect(path: str | Path, *, expected_kind: Kind | None = None) -> Facts:
 
 
 def thumbnail(path: str | Path, facts: Facts) -> bytes | None:
-    """A JPEG of the image or of the video's first frame, longest side 512; None for audio.
+    """A JPEG of the image or of the video's first frame, longest side 512; None for audio and text.
 
     Raises `UnusableOutput` when it cannot be decoded.
     """
-    if facts.kind == "audio":
+    if facts.kind in {"audio", "text"}:
         return None
     with _trouble_means_unusable(), _picture(Path(path), facts) as picture:
         out = BytesIO()
@@ -173,7 +180,7 @@ def thumbnail(path: str | Path, facts: Facts) -> bytes | None:
 
 
 def optimized(path: str | Path, facts: Facts) -> tuple[bytes, str] | None:
-    """A still image as WebP, longest side 1600, for showing; None for moving pictures and audio."""
+    """A still image as WebP, longest side 1600, for showing; None for everything else."""
     if facts.kind != "image":
         return None
     with _trouble_means_unusable(), _picture(Path(path), facts) as picture:
@@ -182,6 +189,29 @@ def optimized(path: str | Path, facts: Facts) -> tuple[bytes, str] | None:
         out = BytesIO()
         _shrunk(picture, OPTIMIZED_SIDE).save(out, "WEBP", quality=80, method=4)
         return out.getvalue(), "image/webp"
+
+
+def _inspect_text(path: Path) -> Facts:
+    """Text is UTF-8 with words in it, and no zero bytes, which only other files have."""
+    if path.stat().st_size > TEXT_BYTES_MAX:
+        raise UnusableOutput("The text is too long.", "too_large")
+    data = path.read_bytes()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise UnusableOutput("The file is not text.", "not_media") from error
+    if not text.strip() or "\0" in text:
+        raise UnusableOutput("The file holds no text.", "not_media")
+    return Facts(
+        media_type=TEXT_TYPE,
+        kind="text",
+        width=None,
+        height=None,
+        duration_seconds=None,
+        has_audio=False,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
 
 
 @dataclass(frozen=True)

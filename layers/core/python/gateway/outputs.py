@@ -1,9 +1,10 @@
 """Bringing a finished attempt's outputs home: copy, hash, look inside, thumbnail, into the project's drive.
 
-An output counts only when its bytes are here and are media. What a provider calls done but cannot be
-opened is not delivered, and not billed.
+An output counts only when its bytes are here and are media, or text where text was asked for. What a provider
+calls done but cannot be opened is not delivered, and not billed.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,8 @@ from gateway.provider import Finished, MediaUrl
 BYTES_MAX = 450_000_000
 """One output at a time lies in the function's temporary storage, which holds 512 MB."""
 DOWNLOAD_SECONDS = 240
+TEXT_BYTES_SHOWN_MAX = 32 * 1024
+"""As JSON. A generation is one item of the store (400 KB), and 100 of them one answer of a function (6 MB)."""
 EXPIRED_STATUSES = frozenset({401, 403, 404, 410})
 
 
@@ -65,7 +68,8 @@ def collect(
                 refused.append(error)
                 telemetry.logger.warning("output unusable", extra={"number": number, "code": error.code})
                 continue
-            collected.append(_keep(generation, len(collected), path, facts))
+            shown = sum(_json_bytes(one["text"]) for one in collected)
+            collected.append(_keep(generation, len(collected), path, facts, TEXT_BYTES_SHOWN_MAX - shown))
             path.unlink()
     if not collected:
         raise (refused[0] if refused else Undelivered("empty_output", "The provider finished without an output."))
@@ -118,11 +122,14 @@ def _usable(fetch: Callable[[Path], None], path: Path, kind: media.Kind) -> tupl
     raise AssertionError("unreachable")
 
 
-def _keep(generation: tables.Generation, number: int, path: Path, facts: media.Facts) -> dict[str, Any]:
+def _keep(
+    generation: tables.Generation, number: int, path: Path, facts: media.Facts, text_bytes: int
+) -> dict[str, Any]:
+    """Put a file and what is made of it into the drive; a text of at most `text_bytes` is told as well."""
     project_id = generation.project_id
     drive_path = _drive_path(generation, number, facts)
     with path.open("rb") as file:
-        drive.put_file(project_id, drive_path, file, facts.media_type)
+        drive.put_file(project_id, drive_path, file, _content_type(facts))
     thumbnail_path = optimized_path = None
     if thumbnail := media.thumbnail(path, facts):
         thumbnail_path = f"{drive_path}.thumbnail.jpg"
@@ -141,7 +148,25 @@ def _keep(generation: tables.Generation, number: int, path: Path, facts: media.F
         "has_audio": facts.has_audio,
         "bytes": facts.bytes,
         "sha256": facts.sha256,
+        "text": _text(path, facts, text_bytes),
     }
+
+
+def _text(path: Path, facts: media.Facts, bytes_max: int) -> str | None:
+    """A text as it is, when it is short enough to be shown: a part of it could be taken for the whole."""
+    if facts.kind != "text" or facts.bytes > bytes_max:
+        return None
+    text = path.read_bytes().decode()
+    return text if _json_bytes(text) <= bytes_max else None
+
+
+def _json_bytes(text: str | None) -> int:
+    return 0 if text is None else len(json.dumps(text))
+
+
+def _content_type(facts: media.Facts) -> str:
+    """What browsers are told of a file; without a word on its encoding they guess."""
+    return f"{facts.media_type}; charset=utf-8" if facts.kind == "text" else facts.media_type
 
 
 def _drive_path(generation: tables.Generation, number: int, facts: media.Facts) -> str:

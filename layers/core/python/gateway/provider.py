@@ -107,7 +107,8 @@ class Uncertain:
     message: str
 
 
-SubmitOutcome = Accepted | Finished | Refused | Uncertain
+SubmitOutcome = Accepted | Finished | Refused | Failed | Uncertain
+"""`Failed` is for calls that answer with the result itself: one was made, and is of no use."""
 PollOutcome = Running | Finished | Failed | Uncertain
 """A poll's `Uncertain` means that the provider did not answer this time; ask again."""
 

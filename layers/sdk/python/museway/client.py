@@ -146,7 +146,7 @@ class Client(_Configured):
 
         `inputs` and `kwargs` (which win) go to the model as they are; a local file where a URL is expected is
         uploaded first. `output_path` names the file in the drive; `output_url_path` says where the model's
-        answer has its URL (`outputs[0].asset.url`); `kind` is image, video, audio or auto. Raises
+        answer has its URL (`outputs[0].asset.url`); `kind` is image, video, audio, text or auto. Raises
         GenerationFailed (nothing is billed) and the refusals of `museway.errors`.
         """
         request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)

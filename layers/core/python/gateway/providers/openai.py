@@ -1,4 +1,4 @@
-"""OpenAI's images and speech: synchronous calls that answer with the media itself.
+"""OpenAI's images, speech and chat: synchronous calls that answer with the output itself.
 
 Wire: the `openai` package's types; image errors carry `code: moderation_blocked`. There are no jobs to ask
 about, no cancellation, no idempotency keys and no webhooks for these endpoints.
@@ -29,7 +29,7 @@ from gateway.provider import (
 )
 from gateway.providers import ApiKey, KeySource, brief, quantities
 
-SPEECH, EDITS = "audio/speech", "images/edits"
+SPEECH, EDITS, CHAT = "audio/speech", "images/edits", "chat/completions"
 SOURCES_MAX = 16
 SOURCE_BYTES_MAX = 25_000_000
 _SPEECH_WITH_USAGE = "gpt-4o-mini-tts"
@@ -41,7 +41,7 @@ Part = tuple[str, tuple[str, bytes, str]]
 
 
 class OpenAI:
-    """`images/generations`, `images/edits` (source URLs become uploaded files) and `audio/speech`."""
+    """`images/generations`, `images/edits` (source URLs become uploaded files), `audio/speech`, `chat/completions`."""
 
     name = "openai"
 
@@ -50,7 +50,7 @@ class OpenAI:
         self._api_key = api_key
 
     def submit(self, submission: Submission) -> SubmitOutcome:
-        """Make the call and wait for the media. What may have been made and did not arrive is `Uncertain`."""
+        """Make the call and wait for its output. What may have been made and did not arrive is `Uncertain`."""
         key = self._api_key()
         if key is None:
             return Refused("provider_auth", "There is no usable key for OpenAI.", retryable=True)
@@ -73,7 +73,7 @@ class OpenAI:
 
     def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002
         """OpenAI sends no webhooks for these endpoints, so whoever calls is not OpenAI."""
-        raise ForgedWebhook("OpenAI does not call back for images and speech")
+        raise ForgedWebhook("OpenAI does not call back for these calls")
 
     def _send(
         self, submission: Submission, key: ApiKey, carried: transport.Body, timeout_seconds: float
@@ -97,7 +97,7 @@ class OpenAI:
             return Uncertain(f"OpenAI answered with status {answer.status}.")
         if answer.status >= 300:
             return _refused(answer)
-        return _speech(answer) if submission.endpoint == SPEECH else _images(answer)
+        return {SPEECH: _speech, CHAT: _chat}.get(submission.endpoint, _images)(answer)
 
 
 def _carried(submission: Submission) -> transport.Body:
@@ -105,6 +105,8 @@ def _carried(submission: Submission) -> transport.Body:
     if submission.endpoint == SPEECH and str(submission.body.get("model")).startswith(_SPEECH_WITH_USAGE):
         # Billed by tokens, which only the stream tells; the older models (by characters) refuse to stream.
         return {"json": {"stream_format": "sse", **submission.body}}
+    if submission.endpoint == CHAT:
+        return {"json": _conversation(submission.body)}
     if submission.endpoint != EDITS:
         return {"json": dict(submission.body)}
     form = {
@@ -123,6 +125,15 @@ def _carried(submission: Submission) -> transport.Body:
         field = f"{name}[]" if len(urls) > 1 else name
         parts += [_part(field, number, url, deadline) for number, url in enumerate(urls)]
     return {"data": form, "files": parts}
+
+
+def _conversation(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a chat: `system` and `prompt` are its messages, unless it brings `messages` of its own."""
+    if "messages" in body:
+        return dict(body)
+    roles = {"system": "system", "prompt": "user"}
+    messages = [{"role": role, "content": body[name]} for name, role in roles.items() if body.get(name)]
+    return {**{name: value for name, value in body.items() if name not in roles}, "messages": messages}
 
 
 def _part(field: str, number: int, url: str, deadline: float) -> Part:
@@ -155,18 +166,49 @@ def _refused(answer: transport.Answer) -> Refused:
 
 def _error(answer: transport.Answer) -> Mapping[str, Any]:
     """The `error` object of an answer; empty when there is none."""
-    try:
-        found = answer.json()
-    except ValueError:
-        return {}
-    error = found.get("error") if isinstance(found, dict) else None
-    return error if isinstance(error, dict) else {}
+    return _object(_answered(answer), "error")
+
+
+def _chat(answer: transport.Answer) -> Finished | Failed:
+    """What was written, a text for each choice. One that was filtered or declined is none."""
+    told = _answered(answer)
+    usage = _object(told, "usage")
+    texts: list[str] = []
+    withheld: list[str] = []
+    for choice in _objects(told, "choices"):
+        message = _object(choice, "message")
+        text, refusal = message.get("content"), message.get("refusal")
+        if refusal or choice.get("finish_reason") == "content_filter":
+            withheld.append(brief(f"OpenAI: {refusal or 'the text was withheld by the content filter'}"))
+        elif isinstance(text, str) and text.strip():
+            texts.append(text)
+    if withheld and not texts:
+        return Failed("moderated_output", withheld[0], retryable=False)
+    return Finished(
+        tuple(MediaBytes(text.encode(errors="replace"), media.TEXT_TYPE) for text in texts),
+        metrics=_metrics(answer) | ({"usage": usage} if usage else {}),
+        raw={name: value for name, value in told.items() if name != "choices"},
+        usage=_chat_usage(usage),
+    )
+
+
+def _chat_usage(usage: Mapping[str, Any]) -> dict[str, Quantity]:
+    """Pictures, sound and what was cached are inside `prompt_tokens`; reasoning is inside `completion_tokens`."""
+    given, made = _object(usage, "prompt_tokens_details"), _object(usage, "completion_tokens_details")
+    return _tokens(
+        usage,
+        given=_count(usage.get("prompt_tokens")),
+        given_media=_count(given.get("image_tokens")) + _count(given.get("audio_tokens")),
+        cached=_count(given.get("cached_tokens")),
+        made=_count(usage.get("completion_tokens")),
+        made_media=_count(made.get("audio_tokens")),
+    )
 
 
 def _speech(answer: transport.Answer) -> Finished:
     """Speech is the body itself, without a word on usage; or it comes in events, the last of which tells it."""
     declared = answer.headers.get("content-type", "")
-    if not declared.startswith(_EVENTS):
+    if not declared.startswith(_EVENTS) and not answer.body.startswith(b"data:"):
         outputs = (MediaBytes(answer.body, declared or None),) if answer.body else ()
         return Finished(outputs, metrics=_metrics(answer))
     try:
@@ -197,13 +239,8 @@ def _events(body: bytes) -> Iterator[Mapping[str, Any]]:
 
 def _images(answer: transport.Answer) -> Finished:
     """Images as base64. A complete answer that names none means that the call is over and made nothing."""
-    try:
-        told = answer.json()
-    except ValueError:
-        told = None
-    told = told if isinstance(told, dict) else {}
-    data = told.get("data")
-    items = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
+    told = _answered(answer)
+    items = _objects(told, "data")
     declared = f"image/{told['output_format']}" if told.get("output_format") else None
     raw = {**told, "data": [{k: v for k, v in one.items() if k != "b64_json"} for one in items]}
     usage = _object(told, "usage")
@@ -219,18 +256,48 @@ def _images(answer: transport.Answer) -> Finished:
 def _images_usage(usage: Mapping[str, Any]) -> dict[str, Quantity]:
     """`input_tokens` holds text and pictures, cached or not; `output_tokens` is pictures, and seldom words."""
     given, made = _object(usage, "input_tokens_details"), _object(usage, "output_tokens_details")
-    pictures, words = _count(given.get("image_tokens")), _count(made.get("text_tokens"))
-    text = max(_count(usage.get("input_tokens")) - pictures, 0)
+    total = _count(usage.get("output_tokens"))
+    return _tokens(
+        usage,
+        given=_count(usage.get("input_tokens")),
+        given_media=_count(given.get("image_tokens")),
+        cached=_count(given.get("cached_tokens")),
+        made=total,
+        made_media=total - min(_count(made.get("text_tokens")), total),
+    )
+
+
+def _tokens(
+    usage: Mapping[str, Any], *, given: int, given_media: int, cached: int, made: int, made_media: int
+) -> dict[str, Quantity]:
+    """Each token under one name, of totals that hold their parts; nothing when there is no usage."""
+    given_media, cached, made_media = min(given_media, given), min(cached, given), min(made_media, made)
+    text = given - given_media
     # Of which kind the cached ones were is not told: they are taken for text first, which comes first in a prompt.
-    cached = min(_count(given.get("cached_tokens")), text + pictures)
+    cached_text = min(cached, text)
     counted = {
-        "input_tokens": text - min(cached, text),
+        "input_tokens": text - cached_text,
         "cached_input_tokens": cached,
-        "media_input_tokens": pictures - (cached - min(cached, text)),
-        "output_tokens": words,
-        "media_output_tokens": max(_count(usage.get("output_tokens")) - words, 0),
+        "media_input_tokens": given_media - (cached - cached_text),
+        "output_tokens": made - made_media,
+        "media_output_tokens": made_media,
     }
     return quantities(**counted) if usage else {}
+
+
+def _answered(answer: transport.Answer) -> Mapping[str, Any]:
+    """The answer's JSON object; empty when it is anything else."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _objects(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The JSON objects of a list under a name; none when it is anything else."""
+    found = holder.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ def run(
     output_url_path: Annotated[
         str | None, typer.Option(metavar="PATH", help="Where the model's answer has its URL.")
     ] = None,
-    kind: Annotated[str, typer.Option(help="image, video, audio or auto.")] = "auto",
+    kind: Annotated[str, typer.Option(help="image, video, audio, text or auto.")] = "auto",
     timeout: Annotated[
         float | None, typer.Option(metavar="SECONDS", min=0, help="Stop waiting; the generation goes on.")
     ] = None,
