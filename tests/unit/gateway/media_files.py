@@ -44,18 +44,21 @@ def _shoot(container, video, audio, seconds, fps):
         _tone(container, sound, seconds)
 
 
-def tone(form="mp3", codec="libmp3lame", seconds=2) -> bytes:
-    """A tone of `seconds`."""
+def tone(form="mp3", codec="libmp3lame", seconds=2, layout="mono", bit_rate=None, encoder=None, **options) -> bytes:
+    """A tone of `seconds`; `encoder` holds the encoder's options, the rest are the container's."""
     out = io.BytesIO()
-    with av.open(out, "w", format=form) as container:
-        _tone(container, container.add_stream(codec, rate=48000, layout="mono"), seconds)
+    with av.open(out, "w", format=form, options=options) as container:
+        stream = container.add_stream(codec, rate=48000, layout=layout, options=encoder or {})
+        if bit_rate:
+            stream.bit_rate = bit_rate
+        _tone(container, stream, seconds)
     return out.getvalue()
 
 
 def _tone(container, stream, seconds):
     rate, at = 48000, 0
     size = stream.codec_context.frame_size or 1024
-    converter = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate)
+    converter = av.AudioResampler(format=stream.format.name, layout=stream.layout.name, rate=rate)
     while at < seconds * rate:
         count = min(size, seconds * rate - at)
         samples = (int(9000 * math.sin(math.tau * 440 * (at + n) / rate)) for n in range(count))
