@@ -394,6 +394,123 @@ class TestHead:
         assert refusal(fetch, f"http://127.0.0.1:{port}/") == "source_unreachable"
 
 
+def fetch_range(url, start, length, seconds=5.0):
+    return url_guard.fetch_range(url, start, length, timeout_seconds=seconds, where=WHERE)
+
+
+class TestRange:
+    def test_a_part(self, serve):
+        with serve(saying(answer(b"x" * 50, status=206, content_range="bytes 100-149/5000"))) as server:
+            assert fetch_range(server.url(), 100, 50) == url_guard.Part(100, b"x" * 50)
+            assert fetch_range(server.url(), 100, 50) == url_guard.Part(100, b"x" * 50)
+        assert "range: bytes=100-149" in server.requests[0].lower()
+        assert server.connections == 1
+
+    def test_less_and_more_than_was_asked_for(self, serve):
+        with serve(saying(answer(b"x" * 50, status=206, content_range="bytes 100-149/150"))) as server:
+            assert len(fetch_range(server.url(), 100, 500).data) == 50
+        endless = dripping(answer(b"x" * 5000, status=206, content_length="", content_range="bytes 100-149/*"))
+        with serve(endless) as server:
+            assert len(fetch_range(server.url(), 100, 50).data) == 50
+
+    def test_behind_the_end(self, serve):
+        with serve(saying(answer(status=416, content_range="bytes */90"))) as server:
+            assert fetch_range(server.url(), 100, 50) == url_guard.Part(100, b"")
+
+    def test_a_server_that_ignores_ranges_gives_its_beginning(self, serve, monkeypatch):
+        monkeypatch.setattr(url_guard, "UNRANGED_BYTES_MAX", 200)
+        with serve(saying(answer(bytes(range(150))))) as server:
+            assert fetch_range(server.url(), 100, 10) == url_guard.Part(0, bytes(range(150)))
+        with serve(dripping(answer(b"x" * 5000, content_length="9000000000"))) as server:
+            assert fetch_range(server.url(), 100, 10) == url_guard.Part(0, b"x" * 200)
+            assert fetch_range(server.url(), 200, 10) == url_guard.Part(0, b"")
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            answer(b"x", status=206, content_range="bytes 99-149/5000"),
+            answer(b"x", status=206, content_range="bytes */5000"),
+            answer(b"x", status=206, content_type="multipart/byteranges; boundary=x"),
+            answer(b"the metadata", status=403),
+            answer(status=302),
+            answer(b"x", status=206, content_range="bytes 100-149/5000", content_encoding="gzip"),
+            answer(b"x", status=206, content_range="bytes 100-149/5000", content_length="50"),
+        ],
+        ids=lambda data: data[:90].decode("latin-1").replace("\r\n", " "),
+    )
+    def test_anything_else_is_unreachable(self, serve, other):
+        def respond(path, connection):
+            connection.sendall(other)
+            connection.shutdown(socket.SHUT_WR)
+
+        with serve(respond) as server:
+            assert refusal(fetch_range, server.url(), 100, 50) == "source_unreachable"
+
+    def test_it_is_guarded(self, serve, target):
+        assert refusal(fetch_range, "https://169.254.169.254/", 100, 50) == "unsafe_url"
+        with serve(saying(answer(status=302, location=target.url()))) as server:
+            assert refusal(fetch_range, server.url(), 100, 50) == "unsafe_url"
+
+    def test_silence_ends_at_the_deadline(self, serve):
+        with serve(silent) as server:
+            assert refusal(fetch_range, server.url(), 100, 50, seconds=0.2) == "source_unreachable"
+
+
+def resource(server, seconds=5.0):
+    return url_guard.Resource(server.url(), timeout_seconds=seconds, where=WHERE)
+
+
+class TestResource:
+    def test_pieces_on_one_connection(self, serve):
+        def respond(path, connection):
+            first, last = (
+                int(text) for text in server.requests[-1].lower().partition("bytes=")[2].split()[0].split("-")
+            )
+            body = bytes(number % 256 for number in range(first, last + 1))
+            connection.sendall(answer(body, status=206, content_range=f"bytes {first}-{last}/5000"))
+
+        with serve(respond) as server:
+            found = resource(server)
+            assert found.head(100).total_bytes == 5000
+            assert found.read(300, 4) == bytes([44, 45, 46, 47])
+            assert found.read(0, 2) == b"\0\1"
+        assert (found.requests, found.bytes_read, server.connections) == (3, 106, 1)
+
+    def test_a_server_that_ignores_ranges_is_asked_once_more(self, serve):
+        with serve(saying(answer(bytes(range(150))))) as server:
+            found = resource(server)
+            assert found.head(10) == url_guard.Head(bytes(range(10)), 150)
+            assert found.read(100, 5) == bytes(range(100, 105))
+            assert found.read(148, 5) == b"\x94\x95"
+            assert found.read(900, 5) == b""
+        assert len(server.requests) == 2
+
+    def test_what_was_counted_need_not_be_read_again(self, serve, monkeypatch):
+        monkeypatch.setattr(url_guard, "UNRANGED_BYTES_MAX", 100)
+        with serve(saying(answer(bytes(range(150))))) as server:
+            found = resource(server)
+            assert found.count(1000) == 150
+            assert found.read(50, 4) == bytes([50, 51, 52, 53])
+            assert found.read(98, 4) == bytes([98, 99])
+            assert refusal(found.count, 149) == "source_too_large"
+        assert len(server.requests) == 2
+
+    def test_all_share_one_deadline(self, serve):
+        def respond(path, connection):
+            if len(server.requests) == 1:
+                connection.sendall(answer(b"x" * 10, status=206, content_range="bytes 0-9/5000"))
+            else:
+                silent(path, connection)
+
+        with serve(respond) as server:
+            found = resource(server, seconds=0.4)
+            began = time.monotonic()
+            assert found.head(10).data == b"x" * 10
+            for _ in range(5):
+                assert refusal(found.read, 100, 5) == "source_unreachable"
+            assert time.monotonic() - began < 3
+
+
 class TestDownload:
     def test_whole(self, serve):
         file = BytesIO()

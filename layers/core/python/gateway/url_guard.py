@@ -25,6 +25,8 @@ from gateway.errors import SourceRefused
 URL_CHARACTERS_MAX = 2048
 REDIRECTS_MAX = 3
 PORTS = frozenset({443, 8443, 80})
+UNRANGED_BYTES_MAX = 8 * 1024 * 1024
+"""What is read of a resource whose server ignores `Range`, to get at what lies behind its beginning."""
 REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
 
 Where = Mapping[str, Any]
@@ -66,6 +68,14 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Some bytes of a resource, and where in it they begin."""
+
+    start: int
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Download:
     """What `download` wrote."""
 
@@ -95,12 +105,25 @@ def fetch_head(url: str, *, max_bytes: int, timeout_seconds: float, where: Where
         if incoming.status == 416:  # nothing to give a range of
             return Head(b"", 0)
         total = _total_bytes(incoming)
-        buffer = BytesIO()
-        for chunk in incoming.chunks():
-            buffer.write(chunk)
-            if buffer.tell() >= max_bytes:
-                return Head(buffer.getvalue()[:max_bytes], total)
-        return Head(buffer.getvalue(), buffer.tell() if total is None else total)
+        data, is_all = _read(incoming, max_bytes)
+        return Head(data, len(data) if total is None and is_all else total)
+
+
+def fetch_range(url: str, start: int, length: int, *, timeout_seconds: float, where: Where = _NOWHERE) -> Part:
+    """Up to `length` bytes of a resource from `start` on: fewer where it ends, none when it ends before.
+
+    A server that ignores `Range` gives the beginning of the resource instead, up to `UNRANGED_BYTES_MAX` and
+    nothing when `start` lies behind that; the part's `start` is 0 then.
+    Raises `SourceRefused` with code `unsafe_url` or `source_unreachable`.
+    """
+    asked = {"range": f"bytes={start}-{start + length - 1}"}
+    with _placed(where), _opened(url, asked, timeout_seconds) as incoming:
+        if incoming.status == 416:
+            return Part(start, b"")
+        if incoming.status == 200:
+            return Part(0, _read(incoming, UNRANGED_BYTES_MAX)[0] if start < UNRANGED_BYTES_MAX else b"")
+        _require_range(incoming, start)
+        return Part(start, _read(incoming, length)[0])
 
 
 def download(
@@ -119,6 +142,62 @@ def download(
             raise transport.AnswerTooLarge
         size = incoming.copy_to(file, max_bytes=max_bytes)
         return Download(size, incoming.headers.get("content-type"))
+
+
+class Resource:
+    """One resource that is read in pieces: each passes the guard anew, and all share one deadline.
+
+    Counts what it read: `requests` (without redirects) and `bytes_read`.
+    """
+
+    def __init__(self, url: str, *, timeout_seconds: float, where: Where = _NOWHERE) -> None:
+        self.requests = 0
+        self.bytes_read = 0
+        self._url = url
+        self._where = where
+        self._deadline = time.monotonic() + timeout_seconds
+        self._beginning: bytes | None = None  # kept when the server ignores ranges
+
+    def head(self, max_bytes: int) -> Head:
+        """As `fetch_head`."""
+        head = fetch_head(self._url, max_bytes=max_bytes, timeout_seconds=self._next(), where=self._where)
+        self.bytes_read += len(head.data)
+        return head
+
+    def read(self, start: int, length: int) -> bytes:
+        """Up to `length` bytes from `start` on, as `fetch_range`; fewer or none behind what an unranged answer gave."""
+        if self._beginning is None:
+            part = fetch_range(self._url, start, length, timeout_seconds=self._next(), where=self._where)
+            self.bytes_read += len(part.data)
+            if part.start == start:
+                return part.data[:length]
+            self._beginning = part.data
+        return self._beginning[start : start + length]
+
+    def count(self, max_bytes: int) -> int:
+        """The size of a resource whose server does not tell it, by reading it through, as `download`."""
+        sink = _Beginning()
+        seconds = self._next()
+        found = download(self._url, sink, max_bytes=max_bytes, timeout_seconds=seconds, where=self._where)
+        self.bytes_read += found.bytes
+        self._beginning = bytes(sink.data)
+        return found.bytes
+
+    def _next(self) -> float:
+        """The seconds that one more request may take."""
+        self.requests += 1
+        return self._deadline - time.monotonic()
+
+
+class _Beginning:
+    """A file that keeps only the start of what is written to it."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self.data += data[: UNRANGED_BYTES_MAX - len(self.data)]
+        return len(data)
 
 
 def parse(url: str) -> transport.URL:
@@ -265,13 +344,30 @@ def _redirected(target: transport.URL, location: str) -> transport.URL:
 
 
 def _total_bytes(incoming: transport.Incoming) -> int | None:
-    """Size of the whole resource behind a possibly partial answer."""
+    """Size of the whole resource behind a possibly partial answer from its beginning."""
     if incoming.status == 200:
         return _length(incoming.headers.get("content-length"))
-    content_range = re.fullmatch(r"bytes 0-\d+/(\d+|\*)", incoming.headers.get("content-range", ""))
-    if incoming.status != 206 or not content_range:
+    return _length(_require_range(incoming, 0))
+
+
+def _require_range(incoming: transport.Incoming, start: int) -> str:
+    """The total that a partial answer from `start` on tells; anything else is refused."""
+    content_range = re.fullmatch(r"bytes (\d{1,18})-\d+/(\d+|\*)", incoming.headers.get("content-range", ""))
+    if incoming.status != 206 or not content_range or int(content_range[1]) != start:
         raise _unreachable(incoming.status)
-    return _length(content_range[1])
+    return content_range[2]
+
+
+def _read(incoming: transport.Incoming, max_bytes: int) -> tuple[bytes, bool]:
+    """The first bytes of an answer, and whether they are all."""
+    # A range is read to its end, so that the connection can be used again; all of a file may be endless.
+    enough = max_bytes + 1 if incoming.status == 206 else max_bytes
+    buffer = BytesIO()
+    for chunk in incoming.chunks():
+        buffer.write(chunk)
+        if buffer.tell() >= enough:
+            return buffer.getvalue()[:max_bytes], False
+    return buffer.getvalue(), True
 
 
 def _length(text: str | None) -> int | None:
