@@ -121,6 +121,7 @@ def price_problems(statements: Statements, row: Row, price: Price, body: Mapping
         "expected_micros": (body["expected_micros"], price.micros),
         "maximum_micros": (body["maximum_micros"], price.micros),
         "credits": (body["credits"], price.micros / MICROS_PER_CREDIT),
+        "row": (body["lines"][0]["row"], price.row or body["lines"][0]["row"]),
         "is assumed": (bool(body["assumptions"]), price.assumed),
         "error": (refused.json().get("error"), "price_above_maximum"),
         "would be held": (refused.json().get("maximum_micros"), price.micros),

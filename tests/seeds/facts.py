@@ -111,6 +111,9 @@ def _dearer() -> Iterator[Dearer]:
 
 DEARER = tuple(_dearer())
 
+PER_SECOND = MOTION_CONTROL
+"""Seed 002, motion control: billed by the second, whatever the rate; the reference drives the length."""
+
 REFERENCE_SLUG = "bytedance/seedance-2-r2v"
 REFERENCE_INPUTS: dict[str, Any] = {"prompt": "match the style", "image_urls": [PICTURE], "duration": 6}
 REFERENCE_VIDEO: dict[str, Any] = {"video_url": CLIP}

@@ -89,11 +89,13 @@ class Price:
 
     micros: int
     assumed: bool = False
+    row: str | None = None
+    """The row of the rate table, where the seed names it."""
 
 
-def credits_price(amount: int | str, *, assumed: bool = False) -> Price:
+def credits_price(amount: int, *, assumed: bool = False, row: str | None = None) -> Price:
     """A price in credits of $0.01."""
-    return Price(int(Decimal(amount) * MICROS_PER_CREDIT), assumed)
+    return Price(amount * MICROS_PER_CREDIT, assumed, row)
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,8 @@ def _kling_3_prices() -> Iterator[Row]:
         for seconds in (3, 5, 10, 15):
             for asked, rate in (({}, silent), ({"sound": False}, silent), ({"sound": True}, audio)):
                 what = f"{seconds} s, {asked or 'no sound asked'}"
-                yield typed(model, what, KLING_AUDIO, credits_price(rate * seconds), duration=seconds, **asked)
+                price = credits_price(rate * seconds, row=f"{model}-audio" if rate == audio else model)
+                yield typed(model, what, KLING_AUDIO, price, duration=seconds, **asked)
         framed = {**IMAGE_TO_VIDEO, **_pictures(2), "duration": "8s", "sound": True}
         yield typed(model, "8 s between frames", KLING_AUDIO, credits_price(8 * audio), **framed)
 

@@ -24,7 +24,7 @@ from tests.seeds.answers import differences, ignored
 from tests.seeds.facts import DEARER, FACTS, Dearer, Fact
 from tests.seeds.rows import ROWS
 from tests.seeds.settings import USES_RESOLUTION
-from tests.seeds.table import FILES, MEDIA, SIMPLEST, Accepted, Price, Refusal, Row
+from tests.seeds.table import FILES, MEDIA, MOVED, PICTURE, SIMPLEST, Accepted, Price, Refusal, Row, url
 
 DAY = datetime(2026, 6, 1, tzinfo=UTC)
 SNAPSHOT = from_compiled("shipped", compile_catalog())
@@ -68,6 +68,7 @@ def test_a_statement_of_the_seeds(row: Row) -> None:
     if isinstance(row.expect, Price):
         assert taken.quote.expected_micros == taken.quote.maximum_micros == row.expect.micros, row.source
         assert bool(taken.quote.assumptions) is row.expect.assumed
+        assert row.expect.row in {None, taken.quote.lines[0].row_id}
     else:
         assert {name: taken.normalized.inputs.get(name) for name in row.expect.inputs} == row.expect.inputs
         assert taken.quote.expected_micros > 0
@@ -95,6 +96,13 @@ def test_one_costs_more_than_the_other(pair: Dearer) -> None:
     dearer = take(pair.model, pair.inputs, is_native=True).quote
     cheaper = take(pair.cheaper_model, pair.cheaper_inputs, is_native=True).quote
     assert dearer.expected_micros > cheaper.expected_micros, pair.source
+
+
+@pytest.mark.parametrize("model_id", facts.PER_SECOND)
+def test_motion_control_is_billed_by_the_second(model_id: str) -> None:
+    moves = [{**MOVED, "source_media_urls": [PICTURE, url(clip)]} for clip in ("clip-4s.mp4", "clip-6s.mp4")]
+    four, six = (take(model_id, request, is_native=False).quote.expected_micros for request in moves)
+    assert six * 4 == four * 6
 
 
 def test_a_reference_video_triggers_the_with_reference_rate() -> None:
