@@ -159,6 +159,14 @@ class Rate(Answer):
     meter: str
     rounding: str | None
     minimum: str | None
+    per_output: bool = Field(description="The quantity is that of one output, and counts for each")
+
+
+class RateTable(Answer):
+    """A rate table that is not in force yet."""
+
+    effective_from: str
+    rate_table: list[Rate]
 
 
 class OfferAnswer(Answer):
@@ -176,13 +184,17 @@ class ModelAnswer(Answer):
     kind: str
     family: str
     modes: list[str]
+    status: Literal["active", "ending", "retired"] = Field(description="ending: within 90 days of sunset_at")
+    sunset_at: str | None
+    successor: str | None
     capabilities: dict[str, Any]
     generation_types: list[str]
-    input_schema: dict[str, Any]
+    input_schema: dict[str, Any] = Field(description="JSON Schema of a typed request")
     limits: dict[str, Any]
     supports_sound: bool
     input_media_types: list[str]
     rate_table: list[Rate]
+    upcoming_rate_tables: list[RateTable]
     estimated_time_seconds: int
     offers: list[OfferAnswer]
 
@@ -199,7 +211,10 @@ class Price(Answer):
 
     model: str
     kind: str
+    family: str
+    status: str
     rate_table: list[Rate]
+    upcoming_rate_tables: list[RateTable]
 
 
 class Prices(Page):

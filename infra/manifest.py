@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 MONEY_THAT_MOVES = ("BALANCE#*", "HOLD#*")
 """Partition keys of the ledger that may be updated; entries and records are only ever put."""
+OBSERVED = ("DURATIONS#*",)
+"""Partition keys of the catalog that count how long runs took."""
 FILES, STAGED = ("projects/*",), ("staging/*",)
 """Object keys of the drive: what belongs to projects, and what waits to be collected."""
 
@@ -99,6 +101,7 @@ class Route:
 
 
 _MOVE_MONEY = (Grant("ledger", "GetItem PutItem"), Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES))
+_COUNT_DURATION = Grant("catalog", "UpdateItem", keys=OBSERVED)
 _CALL_PROVIDERS = Grant("provider_keys", "GetSecretValue")
 
 FUNCTIONS = (
@@ -131,7 +134,15 @@ FUNCTIONS = (
         environment=("PUBLIC_URL",),
         concurrency_share=0.34,
     ),
-    Function("pricing", (Grant("catalog", "GetItem"), Grant("projects", "GetItem"))),
+    Function(
+        "pricing",
+        (
+            Grant("catalog", "GetItem"),
+            Grant("catalog", "Query", keys=OBSERVED),
+            Grant("projects", "GetItem"),
+        ),
+        environment=("URL_ALLOWED_HOSTS",),
+    ),
     Function("billing", (Grant("ledger", "GetItem"), Grant("ledger", "Query", index="listing"))),
     Function("drive", (Grant("drive", "PutObject GetObject", keys=FILES),)),
     Function(
@@ -173,7 +184,7 @@ FUNCTIONS = (
         environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS"),
         layers=("core", "vendor", "media"),
     ),
-    Function("settle", (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY)),
+    Function("settle", (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, _COUNT_DURATION)),
     Function(
         "fail",
         (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, _CALL_PROVIDERS),
@@ -197,6 +208,7 @@ FUNCTIONS = (
             Grant("jobs", "GetItem UpdateItem"),
             Grant("jobs", "Query", index="open_work"),
             *_MOVE_MONEY,
+            _COUNT_DURATION,
             Grant("ledger", "Query", index="listing"),
             Grant("projects", "Scan"),
             Grant("machine", "StartExecution"),

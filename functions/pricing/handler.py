@@ -2,9 +2,9 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from gateway import api, submission, views
+from gateway import api, catalog_views, submission
 from gateway.api.requests import Estimate
-from gateway.errors import BadRequest, InvalidField, NotFound, Unauthorized, UnknownModel
+from gateway.errors import BadRequest, InvalidField, ModelRetired, NotFound, Unauthorized, UnknownModel
 
 app = api.resolver()
 handler = api.serve(app)
@@ -12,31 +12,33 @@ handler = api.serve(app)
 
 @app.get("/v1/models", summary="List models", tags=["catalog"])
 def list_models() -> Response[str]:
-    """Every model with its inputs, limits and prices. Filters: kind, capability, mode, family, q."""
-    return api.answer(views.models(api.query(app)))
+    """Every model with its inputs, limits and prices. Filters: kind, capability, mode, family, status, q."""
+    return api.answer(catalog_views.models(api.query(app)))
 
 
 # Powertools' `<name>` stops at a slash; ids contain slashes, and API Gateway's greedy parameter keeps them.
 @app.get("/v1/models/.+", summary="One model", tags=["catalog"], responses=api.errors(NotFound))
 def get_model() -> Response[str]:
     """One model; ids contain slashes as they are."""
-    return api.answer(views.model(app.current_event.raw_event["pathParameters"]["model_id"]))
+    return api.answer(catalog_views.model(app.current_event.raw_event["pathParameters"]["model_id"]))
 
 
 @app.get("/v1/pricing", summary="Every price", tags=["catalog"])
 def get_pricing() -> Response[str]:
     """Every model's rate table, in US dollars and credits."""
-    return api.answer(views.prices())
+    return api.answer(catalog_views.prices(api.query(app)))
 
 
 @app.post(
     "/v1/estimate",
     summary="Price a request without running it",
     tags=["generate"],
-    responses=api.errors(UnknownModel, BadRequest, Unauthorized, InvalidField),
+    responses=api.errors(UnknownModel, BadRequest, Unauthorized, ModelRetired, InvalidField),
 )
 def estimate(request: Estimate) -> Response[str]:
-    """What a request would cost and how long it would take. Starts nothing, holds nothing, fetches nothing."""
+    """What a request would cost and how long it would take. Starts nothing and holds nothing.
+
+    Of the source media only those are looked at that the price depends on (reference video)."""
     principal = api.principal(app, "read")
     priced = submission.estimate(request.order(), submission.terms_of(principal.project_id))
-    return api.answer(views.estimate_view(priced.model, priced.quote, priced.normalized.warnings))
+    return api.answer(catalog_views.estimate_view(priced.model, priced.quote, priced.warnings))

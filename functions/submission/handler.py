@@ -9,6 +9,7 @@ from gateway.errors import (
     IdempotencyKeyReused,
     InsufficientCredits,
     InvalidField,
+    ModelRetired,
     PayloadTooLarge,
     SourceRefused,
     Unauthorized,
@@ -19,7 +20,7 @@ app = api.resolver()
 handler = api.serve(app)
 REFUSALS = api.errors(
     *(UnknownModel, BadRequest, SourceRefused, PayloadTooLarge, InvalidField),
-    *(Unauthorized, InsufficientCredits, IdempotencyKeyReused),
+    *(Unauthorized, InsufficientCredits, ModelRetired, IdempotencyKeyReused),
 )
 
 

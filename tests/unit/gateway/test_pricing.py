@@ -164,7 +164,7 @@ def test_a_frozen_quote_is_the_same_quote(made: Quote) -> None:
 
 @given(quotes, st.integers(1, 10**6))
 def test_what_was_delivered_never_costs_more_than_the_quote(made: Quote, outputs: int) -> None:
-    delivered = made.delivered(outputs)
+    delivered = made.delivered(outputs, {})
     assert delivered.expected_micros <= made.expected_micros
     for line, before in zip(delivered.lines, made.lines, strict=True):
         assert line.quantity == (min(before.quantity, outputs) if line.meter == "outputs" else before.quantity)
@@ -174,14 +174,14 @@ def test_what_was_delivered_never_costs_more_than_the_quote(made: Quote, outputs
 def test_some_of_the_outputs_cost_what_they_would_have_alone(model: str, field: str) -> None:
     most = 4
     for number in range(1, most + 1):
-        delivered = quote(model, **{field: most}).delivered(number)
+        delivered = quote(model, **{field: most}).delivered(number, {})
         assert delivered.expected_micros == quote(model, **{field: number}).expected_micros
-    assert quote(model, **{field: 2}).delivered(9) == quote(model, **{field: 2})
+    assert quote(model, **{field: 2}).delivered(9, {}).expected_micros == quote(model, **{field: 2}).expected_micros
 
 
 def test_a_video_is_billed_by_its_seconds_however_many_files_came() -> None:
     priced = quote("kuaishou/kling-v3-i2v", duration=8)
-    assert priced.delivered(3) == priced
+    assert priced.delivered(3, {}) == priced
 
 
 @given(quotes)
@@ -214,7 +214,7 @@ def bill(made: Quote, outputs: int = 10**6) -> dict[str, Any]:
         quote=made.to_dict(), outputs=range(outputs),
         offers=[{"offer_id": "model@fal", "provider": "fal", "cost_basis": "list"}],
     )  # fmt: skip
-    attempt = SimpleNamespace(offer_id="model@fal")
+    attempt = SimpleNamespace(offer_id="model@fal", usage=None)
     return closing.billing_record(generation, attempt, NOW)
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.templates import Case, RequestTemplate, render
+from gateway.templates import Case, Entries, RequestTemplate, render
 from tests.unit.gateway.shipped import SNAPSHOT
 
 
@@ -17,8 +17,40 @@ def test_an_empty_template_passes_everything_but_absent_inputs() -> None:
 
 
 def test_rename_text_drop() -> None:
-    template = RequestTemplate(rename={"input": "text"}, text=("duration",), drop=("tier",))
-    assert render(template, {"input": "hi", "duration": 5, "tier": "x"}) == {"text": "hi", "duration": "5"}
+    template = RequestTemplate(rename={"input": "text"}, text={"duration": "{}s"}, drop=("tier",))
+    assert render(template, {"input": "hi", "duration": 5, "tier": "x"}) == {"text": "hi", "duration": "5s"}
+
+
+def test_a_dotted_name_is_a_place_in_an_object() -> None:
+    template = RequestTemplate(rename={"voice": "voice_setting.voice_id", "speed": "voice_setting.speed"})
+    assert render(template, {"voice": "Ada", "speed": 2}) == {"voice_setting": {"voice_id": "Ada", "speed": 2}}
+
+
+def test_words_of_the_provider_and_a_type_that_is_ours() -> None:
+    template = RequestTemplate(words={"ratio": {"adaptive": "auto"}})
+    assert render(template, {"ratio": "adaptive", "generation_type": "text-to-video"}) == {"ratio": "auto"}
+    assert render(template, {"ratio": "1:1"}) == {"ratio": "1:1"}
+
+
+def test_a_list_becomes_fields_of_their_own() -> None:
+    template = RequestTemplate(
+        spread={"urls": ("first", "rest*")},
+        cases=(Case({"mode": "ends"}, spread={"urls": ("start", "end")}),),
+        drop=("mode",),
+    )
+    assert render(template, {"urls": ["a", "b", "c"]}) == {"first": "a", "rest": ["b", "c"]}
+    assert render(template, {"urls": ["a", "b"], "mode": "ends"}) == {"start": "a", "end": "b"}
+    assert render(template, {"urls": ["a"], "mode": "ends"}) == {"start": "a"}
+
+
+def test_entries_are_called_by_number_where_names_are_not_known() -> None:
+    entry = RequestTemplate(spread={"faces": ("front", "others*")}, drop=("name",))
+    template = RequestTemplate(entries={"cast": Entries("elements", entry, "prompt", "name", "@Element{}")})
+    cast = [{"name": "fox", "faces": ["a", "b"]}, {"name": "foxy", "faces": ["c", "d"]}]
+    assert render(template, {"prompt": "@foxy and @fox, me@fox.eu, @hen", "cast": cast}) == {
+        "prompt": "@Element2 and @Element1, me@fox.eu, @hen",
+        "elements": [{"front": "a", "others": ["b"]}, {"front": "c", "others": ["d"]}],
+    }
 
 
 def test_cases_are_sent_when_they_hold_and_later_ones_win() -> None:
@@ -37,7 +69,9 @@ def test_constants_win_over_everything() -> None:
     assert render(template, {"quality": "free of charge"}) == {"quality": "high"}
 
 
-@given(st.dictionaries(st.text(max_size=5), st.none() | st.integers() | st.lists(st.text(), max_size=2), max_size=5))
+@given(
+    st.dictionaries(st.text("abc", max_size=5), st.none() | st.integers() | st.lists(st.text(), max_size=2), max_size=5)
+)
 def test_rendering_changes_none_of_what_it_is_given(inputs: dict[str, object]) -> None:
     before = {name: list(value) if isinstance(value, list) else value for name, value in inputs.items()}
     assert render(RequestTemplate(), inputs) == {name: value for name, value in before.items() if value is not None}

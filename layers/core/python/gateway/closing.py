@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gateway import advance, ids, jobs, ledger, tables, telemetry
+from gateway import advance, durations, ids, jobs, ledger, tables, telemetry
 from gateway.money import exact, to_credits, to_micros
 from gateway.pricing import Quote
 
@@ -38,6 +38,7 @@ def settle(generation_id: str) -> None:
     telemetry.logger.info("generation completed", extra={"billed_micros": amount_micros})
     metrics = {"GenerationsCompleted": 1, "SettledMicros": amount_micros, **phases(generation, attempt, now)}
     telemetry.measure(metrics, model=generation.model)
+    _observe(generation, now)
 
 
 def fail(generation_id: str) -> str:
@@ -97,7 +98,7 @@ def billing_record(generation: tables.Generation, attempt: tables.Attempt, now: 
 
     Pure but for its arguments. No float stands in it; decimals are text.
     """
-    quote = Quote.from_dict(generation.quote).delivered(len(generation.outputs))
+    quote = Quote.from_dict(generation.quote).delivered(len(generation.outputs), attempt.usage or {})
     amount_micros = quote.expected_micros
     offer = jobs.offer_of(generation, attempt)
     record = {
@@ -147,6 +148,15 @@ def phases(generation: tables.Generation, attempt: tables.Attempt, now: datetime
         "TotalSeconds": now - created,
     }
     return {name: round(span.total_seconds(), 3) for name, span in spans.items()}
+
+
+def _observe(generation: tables.Generation, now: datetime) -> None:
+    """Let estimates learn from the run. It is settled already, so nothing that fails here may matter."""
+    seconds = (now - ids.moment(generation.created_at)).total_seconds()
+    try:
+        durations.observe(generation.model, Quote.from_dict(generation.quote), seconds, now)
+    except Exception:
+        telemetry.logger.exception("the duration was not counted")
 
 
 def _reason(attempt: tables.Attempt | None) -> dict[str, Any]:

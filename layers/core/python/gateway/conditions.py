@@ -9,11 +9,18 @@
 A condition on an input that is absent holds only for `present: false` and for counts (nothing counts zero).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 Conditions = Mapping[str, Any]
+
+GENERATION_TYPE = "generation_type"
+"""The one name that is no input of a model: ours, which conditions may read and providers never see."""
+
+CALLED = re.compile(r"(?<![\w@])@([A-Za-z][A-Za-z0-9_-]*)")
+"""How a text calls an entry of a list by its name: `@name`, but not the @ of a mail address."""
 
 _COMPARISONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
     "gt": lambda value, bound: value > bound,
@@ -52,7 +59,7 @@ def _holds(expected: Any, value: Any) -> bool:
         if "present" in expected:
             return bool(expected["present"]) == (value not in (None, "", []))
         if "count" in expected:
-            return _within(expected["count"], Decimal(_count(value)))
+            return _within(expected["count"], Decimal(count(value)))
         return value is not None and _within(expected, Decimal(str(value)))
     if isinstance(expected, list | tuple):
         return any(_equal(choice, value) for choice in expected)
@@ -68,7 +75,8 @@ def _within(bounds: Mapping[str, Any], value: Decimal) -> bool:
     return all(_COMPARISONS[name](value, Decimal(str(bound))) for name, bound in bounds.items())
 
 
-def _count(value: Any) -> int:
+def count(value: Any) -> int:
+    """How many entries a value has; a single value is one, nothing is none."""
     if value in (None, ""):
         return 0
     return len(value) if isinstance(value, list | tuple) else 1

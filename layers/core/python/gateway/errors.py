@@ -5,12 +5,14 @@
     │   ├── UnknownModel              400  unknown_model
     │   ├── VariantRequired           400  variant_required
     │   ├── PriceAboveMaximum         400  price_above_maximum
-    │   └── SourceRefused             400  unsafe_url, source_unreachable, source_too_large, source_not_media
+    │   └── SourceRefused             400  unsafe_url, source_unreachable, source_too_large | _small | _long,
+    │                                      source_not_media
     ├── Unauthorized                  401  unauthorized
     ├── InsufficientCredits           402  insufficient_credits
     ├── Forbidden                     403  forbidden
     ├── NotFound                      404  not_found
     ├── Conflict                      409  idempotency_in_progress
+    ├── ModelRetired                  410  model_retired
     ├── PayloadTooLarge               413  payload_too_large
     ├── IdempotencyKeyReused          422  idempotency_key_reused
     ├── InvalidField                  422  invalid_request
@@ -114,6 +116,14 @@ class Conflict(GatewayError):
     code = "idempotency_in_progress"
     status = 409
     hint = "Wait a second and send the same request again."
+
+
+class ModelRetired(GatewayError):
+    """No provider serves the model any more; `successor` names what to use instead, and what that costs."""
+
+    code = "model_retired"
+    status = 410
+    hint = "Use the successor; GET /v1/models/{id} shows what it accepts."
 
 
 class PayloadTooLarge(GatewayError):

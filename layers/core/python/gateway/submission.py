@@ -6,22 +6,26 @@ execution, and the reconciler starts what the stream missed.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway import catalog, drive, ids, jobs, ledger, limits, pricing, tables, telemetry, templates
+from gateway import catalog, drive, ids, jobs, ledger, pricing, tables, telemetry, templates
 from gateway.auth import Principal
 from gateway.config import settings
 from gateway.errors import (
     BadRequest,
+    GatewayError,
     IdempotencyKeyReused,
     InsufficientCredits,
+    ModelRetired,
     NotFound,
     PayloadTooLarge,
     PriceAboveMaximum,
 )
+from gateway.limits import requests
+from gateway.limits.sources import Measured, checked
 
 JOB_BYTES_MAX = 300_000
 """The frozen requests and quote must fit one DynamoDB item (400 KB) with room to spare."""
@@ -62,8 +66,11 @@ class Priced:
     """An order whose inputs are within limits, with its price."""
 
     model: catalog.Model
-    normalized: limits.Normalized
+    offers: tuple[catalog.Offer, ...]
+    """Those that still serve the model, best first."""
+    normalized: requests.Normalized
     quote: pricing.Quote
+    warnings: tuple[str, ...]
 
 
 def terms_of(project_id: str) -> pricing.Terms:
@@ -75,16 +82,11 @@ def terms_of(project_id: str) -> pricing.Terms:
 
 
 def estimate(order: Order, terms: pricing.Terms) -> Priced:
-    """Check an order and price it. Nothing is read but the catalog, nothing is fetched, nothing is held."""
-    model = catalog.current().model(order.model)
-    if order.native:
-        normalized = limits.from_native(model.limits, order.inputs, model.inputs_priced)
-    else:
-        normalized = limits.from_typed(model.limits, order.inputs)
-    _check_kind(order.kind, model)
-    _check_paths(order)
-    quote = model.quote(normalized.inputs, ids.now(), terms)
-    return Priced(model, normalized, quote)
+    """Check an order and price it; nothing is held. Of its media only those are looked at that its price depends on.
+
+    Raises a GatewayError of the catalog or the limits, or ModelRetired with what the successor would cost.
+    """
+    return _priced(order, terms, looks_at_all=False)
 
 
 def submit(
@@ -102,7 +104,7 @@ def submit(
         generation_id = ids.derived("gen", principal.project_id, idempotency_key)
         if existing := tables.Generation.find(generation_id):
             return _replay(existing, order), True
-    priced = estimate(order, terms_of(principal.project_id))
+    priced = _priced(order, terms_of(principal.project_id), looks_at_all=True)
     amount_micros = priced.quote.maximum_micros
     if order.max_price_micros is not None and amount_micros > order.max_price_micros:
         raise PriceAboveMaximum(
@@ -110,7 +112,6 @@ def submit(
             field="max_price_micros",
             maximum_micros=amount_micros,
         )
-    _check_sources(priced.normalized)
     now = ids.now()
     generation = _generation(generation_id, principal, order, priced, request_id, now)
     try:
@@ -165,33 +166,83 @@ def _check_paths(order: Order) -> None:
             ) from None
 
 
-def _check_sources(normalized: limits.Normalized) -> None:
-    """Fetch the first bytes of every source through the guard, and hold its content to the kind expected."""
-    if not normalized.media:
-        return
+def _priced(order: Order, terms: pricing.Terms, *, looks_at_all: bool) -> Priced:
+    now = ids.now()
+    snapshot = catalog.current()
+    model = snapshot.model(order.model)
+    offers = model.live_offers(now)
+    if not offers:
+        raise _retired(snapshot, model, order, terms, now)
+    normalized = _normalized(model, order)
+    _check_kind(order.kind, model)
+    _check_paths(order)
+    wanted = [source for source in normalized.media if looks_at_all or source.input in model.measures]
+    quote = model.quote(normalized.inputs, now, terms, _measured(model, wanted))
+    warnings = (*normalized.warnings, *_sunset_warning(model, now))
+    return Priced(model, offers, normalized, quote, warnings)
+
+
+def _normalized(model: catalog.Model, order: Order) -> requests.Normalized:
+    if order.native:
+        return requests.from_native(model.limits, order.inputs, model.inputs_priced)
+    return requests.from_typed(model.limits, order.inputs)
+
+
+def _measured(model: catalog.Model, wanted: Iterable[requests.Source]) -> Measured:
+    """Look at media through the guard, as little of each as its kind and length need, and hold them to the limits."""
+    by_field: dict[str, list[requests.Source]] = {}
+    for source in wanted:
+        by_field.setdefault(source.field, []).append(source)
+    if not by_field:
+        return {}
     # Brings the HTTP client, 50 ms of a cold start that a text-to-anything call need not pay.
     from gateway import sources
 
-    by_field: dict[str, list[tuple[str, str]]] = {}
-    for name, url, kind in normalized.media:
-        by_field.setdefault(name, []).append((url, kind))
-    for name, expected in by_field.items():
-        found = sources.probe_sources([url for url, _ in expected], name)
-        for source, (_, kind) in zip(found, expected, strict=True):
-            if source.kind != kind:
-                raise BadRequest(
-                    f"'{name}' must be {kind}; a given URL holds {source.kind}.",
-                    code="source_not_media",
-                    field=name,
-                )
+    found: list[tuple[requests.Source, sources.Source]] = []
+    for field, asked in by_field.items():
+        found += zip(asked, sources.probe_sources([one.url for one in asked], field), strict=True)
+    return checked(model.limits, found)
+
+
+def _sunset_warning(model: catalog.Model, now: datetime) -> tuple[str, ...]:
+    if not model.is_ending(now):
+        return ()
+    return (f"'{model.model_id}' is served until {model.ends_on}; its successor is '{model.successor}'.",)
+
+
+def _retired(
+    snapshot: catalog.Snapshot, model: catalog.Model, order: Order, terms: pricing.Terms, now: datetime
+) -> ModelRetired:
+    """The refusal of a model that nobody serves: what to use instead, and what the same call costs there."""
+    successor = snapshot.living_successor(model, now)
+    prices_micros = [one and _price_micros(one, order, terms, now) for one in (model, successor)]
+    before_micros, after_micros = prices_micros
+    known = before_micros is not None and after_micros is not None
+    return ModelRetired(
+        f"'{model.model_id}' is no longer served since {model.ends_on}.",
+        field="model",
+        retired_on=str(model.ends_on),
+        successor=successor and successor.model_id,
+        price_micros=before_micros,
+        successor_price_micros=after_micros,
+        price_difference_micros=(after_micros or 0) - (before_micros or 0) if known else None,
+    )
+
+
+def _price_micros(model: catalog.Model, order: Order, terms: pricing.Terms, now: datetime) -> int | None:
+    """What an order would cost with a model, media unseen; None when the model does not take it."""
+    try:
+        return model.quote(_normalized(model, order).inputs, now, terms).expected_micros
+    except GatewayError:
+        return None
 
 
 def _generation(
     generation_id: str, principal: Principal, order: Order, priced: Priced, request_id: str, now: datetime
 ) -> tables.Generation:
-    offers = [_frozen_offer(offer, priced.normalized.inputs) for offer in priced.model.offers]
+    offers = [_frozen_offer(offer, priced.normalized.inputs) for offer in priced.offers]
     frozen_quote = priced.quote.to_dict()
-    fingerprint, warnings = order.fingerprint(), list(priced.normalized.warnings)
+    fingerprint, warnings = order.fingerprint(), list(priced.warnings)
     size_bytes = len(json.dumps([offers, frozen_quote, order.metadata, fingerprint, warnings]).encode())
     if size_bytes > JOB_BYTES_MAX:
         raise PayloadTooLarge(f"The inputs come to {size_bytes} bytes; {JOB_BYTES_MAX} are possible.")

@@ -1,14 +1,12 @@
-"""What callers are shown: generations, models, prices, money. Reading never costs and never changes anything."""
+"""What callers are shown of their generations and their money. Reading never costs and never changes anything."""
 
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway import catalog, drive, ids, jobs, ledger, pricing, tables
-from gateway.errors import InvalidField, NotFound, UnknownModel
-from gateway.ids import now
-from gateway.money import exact, number, to_credits, to_micros, to_usd
+from gateway import drive, ids, jobs, ledger, pricing, tables
+from gateway.errors import InvalidField
+from gateway.money import number, to_usd
 
 WAIT_SECONDS_MAX = 25
 LIMIT_MAX = 100
@@ -64,101 +62,6 @@ def generation_view(found: tables.Generation, attempts: list[tables.Attempt] | N
     return view
 
 
-def models(filters: Mapping[str, str]) -> dict[str, Any]:
-    """The catalog's models; `kind, family, mode, capability` match exactly, `q` searches id and name."""
-    snapshot = catalog.current()
-    found = [model for model in snapshot.models.values() if _matches(model, filters)]
-    return {
-        "items": [model_view(model) for model in found],
-        "next_cursor": None,
-        "catalog_version": snapshot.version,
-    }
-
-
-def model(model_id: str) -> dict[str, Any]:
-    """One model. Raises NotFound with the nearest ids."""
-    try:
-        return model_view(catalog.current().model(model_id))
-    except UnknownModel as error:
-        raise NotFound(error.message, hint=error.hint, nearest=error.fields["nearest"]) from error
-
-
-def model_view(found: catalog.Model) -> dict[str, Any]:
-    """Everything a caller needs to use a model: inputs, limits, prices, who serves it."""
-    inputs = found.limits.inputs
-    return {
-        "id": found.model_id,
-        "name": found.name,
-        "kind": found.kind,
-        "family": found.family,
-        "modes": list(found.modes),
-        "capabilities": dict(found.capabilities),
-        "generation_types": list(found.limits.generation_types),
-        "input_schema": found.limits.schema(),
-        "limits": {
-            "prompt_max_characters": next((i.max_length for i in inputs.values() if i.required and i.max_length), None),
-            "sources": [
-                {"kind": source.kind, "inputs": list(source.into), "counts": dict(source.counts)}
-                for source in found.limits.sources
-            ],
-            "rules": [{"code": rule.code, "message": rule.message} for rule in found.limits.rules],
-        },
-        "supports_sound": "sound" in found.limits.fields,
-        "input_media_types": [source.kind for source in found.limits.sources],
-        "rate_table": rate_table(found),
-        "estimated_time_seconds": found.estimated_time_seconds,
-        "offers": [{"provider": offer.provider, "sunset_at": offer.sunset_at} for offer in found.offers],
-    }
-
-
-def prices() -> dict[str, Any]:
-    """Every model with the rate table in force now."""
-    snapshot = catalog.current()
-    items = [
-        {"model": found.model_id, "kind": found.kind, "rate_table": rate_table(found)}
-        for found in snapshot.models.values()
-    ]
-    return {"items": items, "next_cursor": None, "catalog_version": snapshot.version}
-
-
-def rate_table(found: catalog.Model) -> list[dict[str, Any]]:
-    """The rows in force now, in order: the first whose conditions hold is the price."""
-    return [
-        {
-            "row_id": row.row_id,
-            "when": dict(row.when),
-            "unit": part.unit,
-            "modality": part.modality,
-            "rate": exact(part.rate),
-            "rate_credits": exact(part.rate * 100),
-            "meter": part.meter,
-            "rounding": part.round_up_to and exact(part.round_up_to),
-            "minimum": part.minimum and exact(part.minimum),
-        }
-        for row in pricing.book_at(found.price_books, now()).rows
-        for part in row.components
-    ]
-
-
-def estimate_view(found: catalog.Model, quote: pricing.Quote, warnings: tuple[str, ...]) -> dict[str, Any]:
-    """The contract's shape of a quote. Times are the catalog's until enough runs were observed."""
-    return {
-        "model": found.model_id,
-        "estimated_time_seconds": found.estimated_time_seconds,
-        "confidence": "low",
-        "sample_size": 0,
-        "expected_micros": quote.expected_micros,
-        "maximum_micros": quote.maximum_micros,
-        "credits": number(to_credits(quote.expected_micros)),
-        "lines": [
-            line.to_dict() | {"row": line.row_id, "amount_micros": to_micros(line.amount_usd)} for line in quote.lines
-        ],
-        "assumptions": list(quote.assumptions),
-        "warnings": list(warnings),
-        "price_book_version": quote.price_book_version,
-    }
-
-
 def records(project_id: str, limit: int, cursor: str | None, since: str | None, until: str | None) -> dict[str, Any]:
     """A page of BillingRecords, newest first, exactly as they were frozen."""
     key = ledger.listing(project_id, "RECORD")
@@ -171,17 +74,6 @@ def entries(project_id: str, limit: int, cursor: str | None, since: str | None, 
     key = ledger.listing(project_id, "ENTRY")
     found, following = tables.page_of_listing(tables.Entry, key, _limit(limit), cursor, *_span(since, until))
     return {"items": [_entry_view(entry) for entry in found], "next_cursor": following}
-
-
-def _matches(found: catalog.Model, filters: Mapping[str, str]) -> bool:
-    wanted = filters.get("q", "").lower()
-    return (
-        filters.get("kind", found.kind) == found.kind
-        and filters.get("family", found.family) == found.family
-        and ("mode" not in filters or filters["mode"] in found.modes)
-        and ("capability" not in filters or bool(found.capabilities.get(filters["capability"])))
-        and (wanted in found.model_id.lower() or wanted in found.name.lower())
-    )
 
 
 def _attempt_view(attempt: tables.Attempt) -> dict[str, Any]:

@@ -8,6 +8,9 @@ from gateway.submission import Order
 
 Micros = Annotated[int, Field(ge=0, strict=True, description="Millionths of a US dollar")]
 ModelId = Annotated[str, Field(min_length=1, max_length=200, examples=["nano-banana", "kuaishou/kling-v3-i2v"])]
+Kind = Literal["auto", "image", "video", "audio", "text"]
+OutputPath = Annotated[str | None, Field(max_length=512, examples=["renders/spin.mp4"])]
+OutputUrlPath = Annotated[str | None, Field(max_length=200, examples=["outputs[0].asset.url"])]
 SessionId = Annotated[str | None, Field(max_length=200, description="Groups calls in the cost view")]
 Metadata = Annotated[dict[str, str] | None, Field(max_length=16, description="Yours; kept and shown, never read")]
 
@@ -26,8 +29,8 @@ class GenerateMedia(BaseModel):
     duration: Annotated[str | int | float | None, Field(description='Seconds: 5, "5" or "5s"')] = None
     quality: str | None = None
     resolution: str | None = None
-    sound: bool | None = None
-    seed: int | None = None
+    sound: Annotated[bool | None, Field(strict=True)] = None
+    seed: Annotated[int | None, Field(strict=True)] = None
     max_price_micros: Micros | None = None
     session_id: SessionId = None
     metadata: Metadata = None
@@ -53,9 +56,9 @@ class MediaGenerate(BaseModel):
 
     model: ModelId
     inputs: dict[str, Any] = {}
-    kind: Literal["auto", "image", "video", "audio"] = "auto"
-    output_path: Annotated[str | None, Field(max_length=512, examples=["renders/spin.mp4"])] = None
-    output_url_path: Annotated[str | None, Field(max_length=200, examples=["outputs[0].asset.url"])] = None
+    kind: Kind = "auto"
+    output_path: OutputPath = None
+    output_url_path: OutputUrlPath = None
     max_price_micros: Micros | None = None
     session_id: SessionId = None
     metadata: Metadata = None
@@ -69,12 +72,22 @@ class Estimate(GenerateMedia):
     """Either kind of request: with `inputs` it is native, without it is typed."""
 
     inputs: dict[str, Any] | None = None
+    kind: Kind = "auto"
+    output_path: OutputPath = None
+    output_url_path: OutputUrlPath = None
 
     def order(self) -> Order:
-        """The order that would be made."""
-        if self.inputs is not None:
-            return Order(model=self.model, native=True, inputs=self.inputs)
-        return super().order()
+        """The order that would be made, refused for the same reasons."""
+        control = {"model", "max_price_micros", "session_id", "metadata", "kind", "output_path", "output_url_path"}
+        typed = self.model_dump(exclude=control, exclude_none=True) if self.inputs is None else {}
+        return Order(
+            model=self.model,
+            native=self.inputs is not None,
+            inputs=self.inputs or typed,
+            output_path=self.output_path,
+            output_url_path=self.output_url_path,
+            kind=self.kind,
+        )
 
 
 class UploadFile(BaseModel):

@@ -4,7 +4,8 @@ Nothing outside this package imports pynamodb. Writes that belong together go th
 its commit says which labelled condition failed, so that callers can tell *already done* from *lost a race*.
 """
 
-from gateway.tables.catalog import CatalogChunk, CatalogHead
+from gateway.tables.catalog import CatalogChunk, CatalogHead, CatalogVersion
+from gateway.tables.durations import DurationCount
 from gateway.tables.items import Item, connection
 from gateway.tables.jobs import Attempt, Generation
 from gateway.tables.ledger import Balance, Entry, Hold, Record, page_of_listing
@@ -17,7 +18,9 @@ __all__ = [
     "Balance",
     "CatalogChunk",
     "CatalogHead",
+    "CatalogVersion",
     "ConditionFailed",
+    "DurationCount",
     "Entry",
     "Generation",
     "Hold",

@@ -1,0 +1,71 @@
+"""From the documents of the reviewed catalog to what is published. Checks everything; refuses all of it for one fault.
+
+Used by the build, by `museway admin catalog check`, and by the operator's function, which compiles what it is
+sent itself: no way leads a broken catalog into the store.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+
+from gateway.catalog.checks import Fault, faults
+from gateway.catalog.shapes import FamilyShape, ModelShape
+
+
+class BrokenCatalog(Exception):
+    """What is wrong with the catalog, fault by fault."""
+
+    def __init__(self, found: list[Fault]) -> None:
+        super().__init__("\n".join(f"{fault.document}: {fault.message}" for fault in found))
+        self.faults = found
+
+
+def compile_documents(documents: Mapping[str, Any], providers: Collection[str] | None) -> dict[str, Any]:
+    """Check and compile family documents (file name -> contents). Raises BrokenCatalog with every fault.
+
+    `providers` are the names that offers may have; None leaves them unchecked.
+    """
+    families: dict[str, FamilyShape] = {}
+    found: list[Fault] = []
+    for name, contents in sorted(documents.items()):
+        try:
+            families[name] = FamilyShape.model_validate(contents)
+        except ValidationError as error:
+            found += [Fault(name, one["loc"], _said(one)) for one in error.errors()]
+    found += faults(families, providers)
+    if found or not families:
+        raise BrokenCatalog(found or [Fault("catalog", (), "there is no model")])
+    return {
+        "models": [_compiled(model, family.family) for family in families.values() for model in family.models],
+        "families": {
+            family.family: [model.id for model in family.models]
+            for family in families.values()
+            if family.variant_required
+        },
+    }
+
+
+def _said(error: Any) -> str:
+    where = ".".join(map(str, error["loc"]))
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _compiled(model: ModelShape, family: str) -> dict[str, Any]:
+    compiled = model.model_dump(mode="json", exclude_defaults=True)
+    compiled["family"] = family
+    for book, source in zip(compiled["price_books"], model.price_books, strict=True):
+        start = datetime.combine(source.effective_from, time(), UTC)
+        book["effective_from"] = start.isoformat()
+        for row in book["rows"]:
+            for component in row["components"]:
+                component["rate"] = str(Decimal(component["rate"]))
+        contents = json.dumps([book["rows"], compiled["meters"]], sort_keys=True)
+        book["version"] = f"{source.effective_from}-{hashlib.sha256(contents.encode()).hexdigest()[:12]}"
+    for number, offer in enumerate(compiled["offers"], start=1):
+        offer["offer_id"] = f"{model.id}@{offer['provider']}" + (f"-{number}" if number > 1 else "")
+    return compiled
