@@ -44,7 +44,7 @@ def _examples() -> Iterator[Row]:
     yield native("openai/gpt-image-2", "text-to-image", EXAMPLES, Accepted(bicycle), **bicycle)
     yield native("openai/gpt-image-2", "a prompt alone", EXAMPLES, Accepted(), prompt="a vintage red bicycle")
     neon = {"image_url": PICTURE, "prompt": "give it neon trim"}
-    yield native("bytedance/seedream-v4-edit", "edit", EXAMPLES, Accepted(neon), **neon)
+    yield native("bytedance/seedream-v4-edit", "edit", EXAMPLES, Accepted({"prompt": neon["prompt"]}), **neon)
     spin = {"image_url": PICTURE, "prompt": "make it spin slowly", "duration": 8}
     yield native("bytedance/seedance-2-i2v", "image-to-video", EXAMPLES, Accepted(spin), **spin)
     match = {"prompt": "match the style of the reference clip", "image_urls": [PICTURE], "duration": 6}
