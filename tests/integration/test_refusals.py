@@ -91,15 +91,17 @@ TYPED_REFUSALS: dict[str, tuple[Any, int, str, str | None]] = {
     "no image at all": (FOX | {"num_images": 0}, 400, "invalid_request", "num_images"),
     "generation type unknown": (FOX | {"generation_type": "text-to-smell"}, 400, "invalid_request", "generation_type"),
     "source for text only": (
-        FOX | {"source_media_urls": "http://files.test/a.png"}, 400, "too_many_images", "source_media_urls",
+        FOX | {"source_media_urls": "http://files.test/a.png", "generation_type": "text-to-image"},
+        400, "too_many_images", "source_media_urls",
     ),
     "source missing": (EDIT, 400, "source_media_required", "source_media_urls"),
     "sources too many": (
         EDIT | {"source_media_urls": ["http://files.test/a.png"] * 11}, 400, "too_many_images", "source_media_urls",
     ),
     "source of a wrong kind": (
-        EDIT | {"source_media_urls": ["http://files.test/a.mp4"]}, 400, "invalid_request", "source_media_urls",
+        EDIT | {"source_media_urls": ["http://files.test/a.mp4"]}, 400, "too_many_videos", "source_media_urls",
     ),
+    "source is empty": (EDIT | {"source_media_urls": [""]}, 422, "invalid_request", "source_media_urls"),
     "source is a number": (EDIT | {"source_media_urls": [5]}, 422, "invalid_request", "source_media_urls"),
     "source is an object": (EDIT | {"source_media_urls": {}}, 422, "invalid_request", "source_media_urls"),
     "high resolution without an aspect": (
@@ -200,7 +202,6 @@ SOURCES = {
     "ftp://files.test/a.png": "unsafe_url",
     "file:///etc/passwd.png": "unsafe_url",
     "a.png": "unsafe_url",
-    "": "unsafe_url",
     "http://files.test/gone.jpg": "source_unreachable",
     "http://files.test/broken.png": "source_unreachable",
     "http://files.test/huge.png": "source_too_large",
@@ -353,7 +354,8 @@ def test_an_unknown_model_comes_with_the_nearest(unchanged: World) -> None:
 
 def test_a_family_label_comes_with_its_variants(unchanged: World) -> None:
     _, answer = refused(unchanged, "POST", TYPED, FOX | {"model": "seedance-2-fast"})
-    assert answer["available_variants"] == ["seedance-2-fast-480p"]
+    expected = ["480p", "720p", "480p-video-ref", "720p-video-ref"]
+    assert answer["available_variants"] == [f"seedance-2-fast-{one}" for one in expected]
 
 
 def test_a_generation_of_another_project_is_not_there(unchanged: World) -> None:

@@ -415,3 +415,9 @@ def test_speech_reads_the_prompt() -> None:
     model = SNAPSHOT.model("openai/tts-1").limits
     assert from_typed(model, {"prompt": "Hello"}).inputs["input"] == "Hello"
     assert refusal(from_typed, model, {"prompt": "x" * 4097}).error_code == "prompt_too_long"
+
+
+def test_a_model_billed_by_what_is_used_takes_no_input_that_we_do_not_know() -> None:
+    model = SNAPSHOT.model("openai/gpt-4o-mini")
+    error = refusal(from_native, model.limits, FOX | {"messages": [{"role": "user"}]}, model.inputs_priced)
+    assert (type(error), error.fields["field"]) == (InvalidField, "inputs.messages")

@@ -24,6 +24,10 @@ def test_rename_text_drop() -> None:
 def test_a_dotted_name_is_a_place_in_an_object() -> None:
     template = RequestTemplate(rename={"voice": "voice_setting.voice_id", "speed": "voice_setting.speed"})
     assert render(template, {"voice": "Ada", "speed": 2}) == {"voice_setting": {"voice_id": "Ada", "speed": 2}}
+    given = {"voice_setting": {"pitch": 1}, "speed": 2}
+    assert render(template, given) == {"voice_setting": {"pitch": 1, "speed": 2}}
+    assert given == {"voice_setting": {"pitch": 1}, "speed": 2}
+    assert render(template, {"voice_setting": "Ada", "speed": 2}) == {"voice_setting": {"speed": 2}}
 
 
 def test_words_of_the_provider_and_a_type_that_is_ours() -> None:
@@ -102,4 +106,5 @@ def test_every_explicit_gpt_image_size_is_known_and_possible() -> None:
             assert size["width"] * high == size["height"] * wide
             assert size["width"] % 16 == size["height"] % 16 == 0
             assert size["width"] * size["height"] <= most_pixels
-    assert "image_size" not in render(model.offers[0].request, {"aspect_ratio": "auto", "resolution": "1K"})
+    automatic = render(model.offers[0].request, {"aspect_ratio": "auto", "resolution": "1K"})
+    assert automatic["image_size"] == "auto"

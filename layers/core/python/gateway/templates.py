@@ -86,10 +86,12 @@ def _worded(template: RequestTemplate, name: str, value: Any) -> Any:
 
 
 def _put(body: dict[str, Any], path: str, value: Any) -> None:
-    *parents, last = path.split(".")
-    for parent in parents:
-        body = body.setdefault(parent, {})
-    body[last] = value
+    parent, _, rest = path.partition(".")
+    if rest:
+        # What the caller gave under the object's name is kept beside, in a copy; what is no object gives way.
+        before = body.get(parent)
+        value = {**(before if isinstance(before, dict) else {}), rest: value}
+    body[parent] = value
 
 
 def _spread(into: Sequence[str], value: Any) -> dict[str, Any]:

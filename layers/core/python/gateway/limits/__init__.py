@@ -129,6 +129,8 @@ class Limits:
     sources: tuple[Sources, ...] = ()
     rules: tuple[Rule, ...] = ()
     references: tuple[References, ...] = ()
+    is_closed: bool = False
+    """Whether also a native request may name only these inputs: unknown ones could raise what the provider uses."""
 
     def names_of(self, name: str) -> tuple[str, ...]:
         """Every name under which a request may give an input."""

@@ -86,6 +86,12 @@ def _normalized(limits: Limits, request: Mapping[str, Any], door: _Door) -> Norm
             continue
         target = limits.fields.get(name, name)
         if target not in limits.inputs:
+            if door.is_native and limits.is_closed and value is not None:
+                raise InvalidField(
+                    f"This model has no input '{brief(name)}', and its price depends on what is used.",
+                    field=door.shown(brief(name)),
+                    allowed=sorted(limits.inputs),
+                )
             if door.is_native:
                 inputs[name] = value
             elif value is not None:

@@ -124,7 +124,7 @@ def _total(sources: Iterable[Sources], generation_type: str) -> tuple[int, int]:
 
 def _of_generation_type(limits: Limits, generation_type: str) -> Schema:
     """What a request must look like to be of a type: its media, in either of the two ways to give them."""
-    own = sorted({name for source in limits.sources for name in source.into})
+    own = sorted({one for source in limits.sources for name in source.into for one in limits.names_of(name)})
     no_own: Schema = {"not": {"anyOf": [{"required": [name]} for name in own]}}
     listed = {"properties": {SOURCES: _listed(limits, generation_type)}, **no_own}
     if _total(limits.sources, generation_type)[0]:
@@ -141,11 +141,15 @@ def _listed(limits: Limits, generation_type: str) -> Schema:
     counts = {source.kind: source.count(generation_type) for source in limits.sources}
     first = limits.sources[0].kind
     low, high = _total(limits.sources, generation_type)
-    several: Schema = {"type": "array", "minItems": low, "maxItems": high, "allOf": []}
-    for kind in KINDS:
-        fewest, most = counts.get(kind, (0, 0))
-        contains = {"contains": _of_kind(kind, first), "minContains": fewest, "maxContains": most}
-        several["allOf"].append(contains)
+    several: Schema = {"type": "array", "minItems": low, "maxItems": high}
+    taken = [kind for kind, (_, most) in counts.items() if most]
+    if len(taken) == 1:
+        several["items"] = _of_kind(taken[0], first)
+    elif taken:
+        several["allOf"] = [
+            {"contains": _of_kind(kind, first), "minContains": fewest, "maxContains": most}
+            for kind, (fewest, most) in ((kind, counts.get(kind, (0, 0))) for kind in KINDS)
+        ]
     single = [
         _of_kind(kind, first)
         for kind, (fewest, most) in counts.items()
@@ -167,14 +171,24 @@ def _by_name(limits: Limits, source: Sources, low: int, high: int) -> Schema:
     if limits.inputs[first].type == "media_list":
         several: Schema = {"type": "array", "minItems": low, "maxItems": high}
         shape = {"anyOf": [several, {"type": "string"}]} if low <= 1 <= high else several
-        return {"properties": {first: shape}, **({"required": [first]} if low else {})}
-    needed = [name for name in source.into if limits.inputs[name].required]
-    allowed: Schema = {"required": needed} if needed else {}
+        return {"properties": dict.fromkeys(limits.names_of(first), shape), **(_given(limits, first) if low else {})}
+    needed = [_given(limits, name) for name in source.into if limits.inputs[name].required]
     if low:
-        allowed["anyOf"] = [{"required": list(names)} for names in combinations(source.into, low)]
+        needed.append({"anyOf": [_all_given(limits, names) for names in combinations(source.into, low)]})
+    allowed: Schema = {"allOf": needed} if needed else {}
     if high < len(source.into):
-        allowed["not"] = {"anyOf": [{"required": list(names)} for names in combinations(source.into, high + 1)]}
+        allowed["not"] = {"anyOf": [_all_given(limits, names) for names in combinations(source.into, high + 1)]}
     return allowed
+
+
+def _given(limits: Limits, name: str) -> Schema:
+    """That an input is given, under any of its names."""
+    names = limits.names_of(name)
+    return {"required": [name]} if len(names) == 1 else {"anyOf": [{"required": [one]} for one in names]}
+
+
+def _all_given(limits: Limits, names: Iterable[str]) -> Schema:
+    return {"allOf": [_given(limits, name) for name in names]}
 
 
 def _of_rule(limits: Limits, rule: Rule) -> Schema | None:
@@ -201,8 +215,7 @@ def _of_condition(limits: Limits, name: str, expected: Any) -> Schema:
     absent_holds = conditions.hold({name: expected}, {name: item.default} if item.default is not None else {})
     if absent_holds:
         return held
-    given = [{"required": [one]} for one in names]
-    return {**held, **(given[0] if len(given) == 1 else {"anyOf": given})}
+    return {**held, **_given(limits, name)}
 
 
 def _expected_shape(item: Input, expected: Any) -> Schema:
