@@ -2,6 +2,7 @@
 
 import copy
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -421,3 +422,10 @@ def test_a_model_billed_by_what_is_used_takes_no_input_that_we_do_not_know() -> 
     model = SNAPSHOT.model("openai/gpt-4o-mini")
     error = refusal(from_native, model.limits, FOX | {"messages": [{"role": "user"}]}, model.inputs_priced)
     assert (type(error), error.fields["field"]) == (InvalidField, "inputs.messages")
+
+
+def test_what_the_prices_do_not_cover_is_refused_where_everything_else_passes() -> None:
+    limits = replace(MADE, unpriced=("extra_clips",))
+    assert from_native(limits, FOX | {"extra_mood": 1}, ()).inputs["extra_mood"] == 1
+    error = refusal(from_native, limits, FOX | {"extra_clips": 3}, ())
+    assert (type(error), error.fields["field"]) == (InvalidField, "inputs.extra_clips")

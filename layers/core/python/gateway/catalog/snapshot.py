@@ -179,6 +179,7 @@ def _limits(item: Mapping[str, Any]) -> limits.Limits:
             limits.Rule(**{**rule, "variants": tuple(rule.get("variants", ()))}) for rule in item.get("rules", ())
         ),
         references=tuple(limits.References(**one) for one in item.get("references", ())),
+        unpriced=tuple(item.get("unpriced", ())),
         is_closed=any("usage" in meter for meter in item["meters"].values()),
     )
 

@@ -129,6 +129,8 @@ class Limits:
     sources: tuple[Sources, ...] = ()
     rules: tuple[Rule, ...] = ()
     references: tuple[References, ...] = ()
+    unpriced: tuple[str, ...] = ()
+    """Inputs of the provider's that would change what the call costs in ways that the prices do not know."""
     is_closed: bool = False
     """Whether also a native request may name only these inputs: unknown ones could raise what the provider uses."""
 

@@ -86,9 +86,9 @@ def _normalized(limits: Limits, request: Mapping[str, Any], door: _Door) -> Norm
             continue
         target = limits.fields.get(name, name)
         if target not in limits.inputs:
-            if door.is_native and limits.is_closed and value is not None:
+            if door.is_native and value is not None and (limits.is_closed or name in limits.unpriced):
                 raise InvalidField(
-                    f"This model has no input '{brief(name)}', and its price depends on what is used.",
+                    f"This model's price does not cover the input '{brief(name)}'.",
                     field=door.shown(brief(name)),
                     allowed=sorted(limits.inputs),
                 )

@@ -305,7 +305,8 @@ def _named(name: str, value: Any, books: Sequence[PriceBook], meters: Mapping[st
         return len(str(value))
     asked = [row.when[name] for book in books for row in book.rows if name in row.when]
     only_counted = asked and all(isinstance(one, Mapping) and {"count", "present"} & set(one) for one in asked)
-    if isinstance(value, list) or only_counted or name in measured:
+    is_media = any(name in {meter.count_of, meter.seconds_of} for meter in meters.values())
+    if isinstance(value, list) or only_counted or is_media:
         seconds = [None if one is None else exact(one) for one in measured.get(name, ())]
         return {"count": conditions.count(value), **({"seconds": seconds} if seconds else {})}
     return value

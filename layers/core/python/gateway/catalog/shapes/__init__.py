@@ -44,6 +44,7 @@ class ModelShape(Strict):
     sources: list[SourcesShape] = []
     rules: list[RuleShape] = []
     references: list[ReferencesShape] = []
+    unpriced: list[str] = []
     meters: dict[str, MeterShape]
     price_books: list[PriceBookShape] = Field(min_length=1)
     offers: list[OfferShape] = Field(min_length=1)
@@ -55,8 +56,8 @@ class ModelShape(Strict):
                 raise ValueError(f"'{name}' is used but is not one of the inputs")
         if reserved := {GENERATION_TYPE, "source_media_urls", "model"} & {*self.inputs, *self.fields}:
             raise ValueError(f"{sorted(reserved)} is ours and cannot be an input")
-        if shadowed := set(self.fields) & set(self.inputs):
-            raise ValueError(f"{sorted(shadowed)} is an input and a field")
+        if shadowed := (set(self.fields) | set(self.unpriced)) & set(self.inputs):
+            raise ValueError(f"{sorted(shadowed)} is an input and something else")
         for when in self.conditions():
             conditions.check_syntax(when)
             for name, expected in when.items():
