@@ -11,9 +11,10 @@ import functools
 import io
 import itertools
 import math
-import wave
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, cast
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 import av
 from av.audio.frame import AudioFrame
@@ -23,6 +24,8 @@ from av.packet import Packet
 from infra.sandbox.render.media import Media, generator
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+TelephoneFormat = Literal["ulaw", "alaw"]
+SoundFormat = AudioFormat | TelephoneFormat
 Samples: TypeAlias = "array.array[int]"
 
 SPEECH_RATE_HZ = 24_000
@@ -30,14 +33,26 @@ MUSIC_RATE_HZ = 44_100
 CHARACTERS_PER_SECOND = 15.0
 SPEECH_SECONDS_MIN = 0.2
 
-# (container, encoder, media type); wav and pcm need no encoder.
-_ENCODERS: dict[str, tuple[str, str, str]] = {
-    "mp3": ("mp3", "libmp3lame", "audio/mpeg"),
-    "opus": ("ogg", "libopus", "audio/opus"),
-    "aac": ("adts", "aac", "audio/aac"),
-    "flac": ("flac", "flac", "audio/flac"),
+
+class _Encoding(NamedTuple):
+    container: str
+    codec: str
+    media_type: str
+    options: Mapping[str, str] = MappingProxyType({})
+
+
+_ENCODINGS: dict[SoundFormat, _Encoding] = {
+    # Level 7 of 9: half the time of the default; nobody compares the sandbox's sound quality.
+    "mp3": _Encoding("mp3", "libmp3lame", "audio/mpeg", {"compression_level": "7"}),
+    "opus": _Encoding("ogg", "libopus", "audio/opus"),
+    "aac": _Encoding("adts", "aac", "audio/aac"),
+    "flac": _Encoding("flac", "flac", "audio/flac"),
+    "wav": _Encoding("wav", "pcm_s16le", "audio/wav"),
+    # The last three are bare samples: a reader has to know rate and form.
+    "pcm": _Encoding("s16le", "pcm_s16le", "audio/pcm"),
+    "ulaw": _Encoding("mulaw", "pcm_mulaw", "audio/basic"),
+    "alaw": _Encoding("alaw", "pcm_alaw", "audio/x-alaw-basic"),
 }
-_MEDIA_TYPES = {"wav": "audio/wav", "pcm": "audio/pcm"}
 # First and second formant in Hz.
 _VOWELS = {"a": (730, 1090), "e": (530, 1840), "i": (270, 2290), "o": (570, 840), "u": (300, 870)}
 _VOICED_CONSONANTS = frozenset("bdgjlmnrvwyz")
@@ -51,17 +66,44 @@ _PROGRESSIONS = (
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """How sound is delivered; None is what suits the sound: its own rate, and the encoder's usual bits."""
+
+    audio_format: SoundFormat = "mp3"
+    rate_hz: int | None = None
+    bits_per_second: int | None = None
+    stereo: bool = False
+
+
+@dataclass(frozen=True)
 class SpeechOrder:
     """`text` spoken at about 15 characters a second times `speed`."""
 
     text: str
     voice: str
-    audio_format: AudioFormat = "mp3"
+    audio_format: SoundFormat = "mp3"
     speed: float = 1.0
+    encoded: Encoded | None = None
 
     def render(self) -> Media:
         """Speaks and encodes the text."""
-        return _as_media(speak(self.text, self.voice, self.speed), SPEECH_RATE_HZ, self.audio_format)
+        samples = speak(self.text, self.voice, self.speed)
+        return _as_media(samples, SPEECH_RATE_HZ, self.encoded or Encoded(self.audio_format))
+
+
+@dataclass(frozen=True)
+class DialogueOrder:
+    """Lines spoken one after the other, each a text and its voice."""
+
+    lines: tuple[tuple[str, str], ...]
+    encoded: Encoded = Encoded()
+
+    def render(self) -> Media:
+        """Speaks and encodes the lines."""
+        samples = array.array("h")
+        for text, voice in self.lines:
+            samples.extend(speak(text, voice, 1.0))
+        return _as_media(samples, SPEECH_RATE_HZ, self.encoded)
 
 
 @dataclass(frozen=True)
@@ -70,12 +112,14 @@ class MusicOrder:
 
     prompt: str
     seconds: float
-    audio_format: AudioFormat = "mp3"
+    audio_format: SoundFormat = "mp3"
     seed: int = 0
+    encoded: Encoded | None = None
 
     def render(self) -> Media:
         """Plays and encodes the music."""
-        return _as_media(play(self.prompt, self.seconds, self.seed), MUSIC_RATE_HZ, self.audio_format)
+        samples = play(self.prompt, self.seconds, self.seed)
+        return _as_media(samples, MUSIC_RATE_HZ, self.encoded or Encoded(self.audio_format))
 
 
 def speech_seconds(text: str, speed: float) -> float:
@@ -111,22 +155,18 @@ def play(prompt: str, seconds: float, seed: int) -> Samples:
     return _faded(played, min(total // 2, MUSIC_RATE_HZ))
 
 
-def encode_audio(samples: Samples, rate_hz: int, audio_format: AudioFormat) -> bytes:
-    """A file of the samples; `pcm` is raw 16-bit little-endian."""
-    if audio_format == "pcm":
-        return samples.tobytes()
+def encode_audio(samples: Samples, rate_hz: int, encoded: Encoded) -> bytes:
+    """A file of the samples, resampled where another rate is asked."""
+    encoding = _ENCODINGS[encoded.audio_format]
     buffer = io.BytesIO()
-    if audio_format == "wav":
-        with wave.open(buffer, "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(rate_hz)
-            file.writeframes(samples.tobytes())
-        return buffer.getvalue()
-    container_format, encoder, _ = _ENCODERS[audio_format]
-    with av.open(buffer, "w", format=container_format) as container:
-        stream = cast("AudioStream", container.add_stream(encoder, rate=rate_hz))
-        stream.layout = "mono"
+    with av.open(buffer, "w", format=encoding.container) as container:
+        # Opus knows few rates; 48 kHz is the one it is made for.
+        own_rate_hz = 48_000 if encoding.codec == "libopus" else rate_hz
+        stream = cast("AudioStream", container.add_stream(encoding.codec, rate=encoded.rate_hz or own_rate_hz))
+        stream.layout = "stereo" if encoded.stereo else "mono"
+        stream.options = dict[str, object](encoding.options)
+        if encoded.bits_per_second:
+            stream.bit_rate = encoded.bits_per_second
         for packet in encoded_packets(stream, samples, rate_hz):
             container.mux(packet)
     return buffer.getvalue()
@@ -146,10 +186,10 @@ def encoded_packets(stream: AudioStream, samples: Samples, rate_hz: int) -> list
     return packets
 
 
-def _as_media(samples: Samples, rate_hz: int, audio_format: AudioFormat) -> Media:
-    media_type = _ENCODERS[audio_format][2] if audio_format in _ENCODERS else _MEDIA_TYPES[audio_format]
-    content = encode_audio(samples, rate_hz, audio_format)
-    return Media(content, media_type, audio_format, duration_seconds=len(samples) / rate_hz)
+def _as_media(samples: Samples, rate_hz: int, encoded: Encoded) -> Media:
+    content = encode_audio(samples, rate_hz, encoded)
+    media_type = _ENCODINGS[encoded.audio_format].media_type
+    return Media(content, media_type, encoded.audio_format, duration_seconds=len(samples) / rate_hz)
 
 
 def _sound_of(character: str) -> str:
