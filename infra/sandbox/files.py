@@ -28,6 +28,7 @@ class StoredFile:
     media_type: str
     width: int | None
     height: int | None
+    duration_seconds: float | None
     provider: str
     text: str
     fault: str | None
@@ -56,6 +57,7 @@ class Files:
             media_type=media.media_type,
             width=media.width,
             height=media.height,
+            duration_seconds=media.duration_seconds,
             provider=provider,
             text=text,
             fault=fault.name if fault else None,

@@ -140,8 +140,8 @@ class Fal(Provider):
         async def work(job: Job) -> dict[str, Any]:
             if job.wants_empty_output:
                 return inputs.output([])
-            pictures = await self.sandbox.sources.pictures(inputs.sources())
-            made = [await self.sandbox.studio.render(order) for order in inputs.orders(pictures)]
+            found = await self.sandbox.sources.fetch(inputs.sources())
+            made = [await self.sandbox.studio.render(order) for order in inputs.orders(found)]
             return inputs.output([self.sandbox.files.put(media, self.name, job.text) for media in made])
 
         return self.sandbox.jobs.start(
