@@ -1,14 +1,11 @@
 """What models take: every refusal with its code and field, both doors, and no failure for any JSON."""
 
-import copy
 import time
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gateway.errors import BadRequest, GatewayError, InvalidField
 from gateway.limits import Input, Limits, Media, References, Rule, Sources
@@ -31,7 +28,8 @@ MADE = Limits(
         "sounds": Input("sounds", "media_list", max_items=3, media=Media("audio")),
         "quality": Input("quality", "text", enum=("standard", "hd"), aliases={"pro": "hd"}),
         "size": Input(
-            "size", "size", minimum=Decimal(64), maximum=Decimal(2048), presets={"square": (512, 512), "wide": (1024, 512)}
+            "size", "size", minimum=Decimal(64), maximum=Decimal(2048),
+            presets={"square": (512, 512), "wide": (1024, 512)},
         ),
         "cast": Input(
             "cast", "objects", max_items=2, one_of=("faces", "clip"),

@@ -151,11 +151,12 @@ def phases(generation: tables.Generation, attempt: tables.Attempt, now: datetime
 
 
 def _observe(generation: tables.Generation, now: datetime) -> None:
-    """Let estimates learn from the run. It is settled already, so nothing that fails here may matter."""
+    """Let estimates learn from the run."""
     seconds = (now - ids.moment(generation.created_at)).total_seconds()
     try:
         durations.observe(generation.model, Quote.from_dict(generation.quote), seconds, now)
     except Exception:
+        # The run is settled already: what fails here may not matter.
         telemetry.logger.exception("the duration was not counted")
 
 

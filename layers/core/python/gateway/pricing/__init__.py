@@ -318,6 +318,6 @@ def credits_of(amount_micros: int) -> int | float:
 
 
 __all__ = [
-    "OUTPUTS", "UNITS", "Component", "Line", "Measured", "Meter", "PriceBook", "PricingError", "Quote", "Row", "Terms", "Usage",
-    "book_at", "credits_of", "inputs_read", "matching_row", "quote",
+    "OUTPUTS", "UNITS", "Component", "Line", "Measured", "Meter", "PriceBook", "PricingError", "Quote", "Row", "Terms",
+    "Usage", "book_at", "credits_of", "inputs_read", "matching_row", "quote",
 ]  # fmt: skip
