@@ -11,19 +11,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from gateway import aws, telemetry
 from gateway.config import settings
 from gateway.errors import NotFound
 from gateway.provider import Provider, Quantity
 
+if TYPE_CHECKING:
+    from gateway import transport
+
 _ADAPTERS = {
     "fal": "gateway.providers.fal.Fal",
     "openai": "gateway.providers.openai.OpenAI",
+    "replicate": "gateway.providers.replicate.Replicate",
 }
 BASE_URLS = {
     "fal": "https://queue.fal.run",
     "openai": "https://api.openai.com/v1",
+    "replicate": "https://api.replicate.com/v1",
 }
 SECRET_KEPT_SECONDS = 300.0
 """How long a container goes on with keys it has read; a rotated key is in use everywhere after that."""
@@ -84,6 +90,27 @@ class _Keys:
 
 
 _keys = _Keys()
+
+
+def answered(answer: "transport.Answer") -> Mapping[str, Any]:
+    """The answer's JSON object; empty when it is anything else."""
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_under(base_url: str, url: object) -> bool:
+    """Whether a URL that a provider gave lies under its configured address: the key goes nowhere else."""
+    from gateway import transport  # every adapter has it; whoever only names providers need not load it
+
+    try:
+        given, base = transport.URL(str(url)), transport.URL(base_url)
+    except transport.InvalidURL:
+        return False
+    same_host = (given.scheme, given.host, given.port) == (base.scheme, base.host, base.port)
+    return same_host and not given.userinfo and given.path.startswith(base.path.rstrip("/") + "/")
 
 
 def quantities(**told: object) -> dict[str, Quantity]:

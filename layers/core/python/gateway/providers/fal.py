@@ -27,7 +27,7 @@ from gateway.provider import (
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import KeySource, brief, quantities
+from gateway.providers import KeySource, answered, brief, is_under, quantities
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -94,10 +94,10 @@ class Fal:
             return Uncertain("fal took the request and did not answer.")
         if 300 <= answer.status < 500:
             return _refused(answer)
-        accepted = _object(answer)
+        accepted = answered(answer)
         if answer.status >= 500 or not isinstance(accepted.get("request_id"), str):
             return Uncertain(f"fal answered the submit with status {answer.status} and no request id.")
-        urls = {name: accepted[name] for name in _PATHS if self._is_ours(accepted.get(name))}
+        urls = {name: accepted[name] for name in _PATHS if is_under(self._base_url, accepted.get(name))}
         return Accepted({"request_id": accepted["request_id"], "endpoint": submission.endpoint, **urls})
 
     def poll(self, reference: Mapping[str, str]) -> PollOutcome:
@@ -107,7 +107,7 @@ class Fal:
             return Uncertain("fal did not answer.")
         if answer.status == 404:
             return Failed("provider_lost", "fal does not know the job.", retryable=True)
-        state = _object(answer) if answer.status in (200, 202) else {}
+        state = answered(answer) if answer.status in (200, 202) else {}
         match state.get("status"):
             case "IN_QUEUE" | "IN_PROGRESS":
                 return Running()
@@ -118,7 +118,7 @@ class Fal:
     def cancel(self, reference: Mapping[str, str]) -> bool:
         """Ask fal to stop the job. One that is already running may still complete."""
         answer = self._ask("PUT", reference, "cancel_url")
-        return answer is not None and _object(answer).get("status") in ("CANCELLATION_REQUESTED", "OK")
+        return answer is not None and answered(answer).get("status") in ("CANCELLATION_REQUESTED", "OK")
 
     def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
         """Verify fal's signature over the body; gives `request_id`."""
@@ -156,7 +156,7 @@ class Fal:
 
     def _job_url(self, reference: Mapping[str, str], what: str) -> str | None:
         """The URL that fal gave for a job, or the one that its pattern gives when there is none."""
-        if self._is_ours(reference.get(what)):
+        if is_under(self._base_url, reference.get(what)):
             return reference[what]
         request_id, endpoint = reference.get("request_id"), reference.get("endpoint")
         if not request_id or not endpoint:
@@ -165,27 +165,6 @@ class Fal:
         # Job URLs name the app alone, without the endpoint's sub-path.
         app = "/".join(parts[: 3 if parts[0] in _NAMESPACES else 2])
         return f"{self._base_url}/{app}/requests/{quote(request_id, safe='')}{_PATHS[what]}"
-
-    def _is_ours(self, url: object) -> bool:
-        """Whether a URL points to the configured host: the key goes nowhere else."""
-        try:
-            given, base = transport.URL(str(url)), transport.URL(self._base_url)
-        except transport.InvalidURL:
-            return False
-        return not given.userinfo and (given.scheme, given.host, given.port) == (
-            base.scheme,
-            base.host,
-            base.port,
-        )
-
-
-def _object(answer: transport.Answer) -> Mapping[str, Any]:
-    """The answer's JSON object; empty when it is anything else."""
-    try:
-        found = answer.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _refused(answer: transport.Answer) -> Refused:
@@ -214,7 +193,7 @@ def _ended(state: Mapping[str, Any], result: transport.Answer | None) -> PollOut
         return _model_error(result)
     if result.status in (404, 410) and not failed:
         return Failed("expired_output", "fal no longer has the result.", retryable=True)
-    detail = _object(result).get("detail")
+    detail = answered(result).get("detail")
     if result.status >= 500 and detail and not failed:
         # The result's address repeats the status of the model; without its body it may be the queue's own.
         return Failed("provider_error", brief(f"fal: {detail}"), retryable=True)
@@ -223,7 +202,7 @@ def _ended(state: Mapping[str, Any], result: transport.Answer | None) -> PollOut
 
 def _model_error(answer: transport.Answer) -> Failed:
     """A model's refusal: `{"detail": [{"loc": [...], "msg": "...", "type": "..."}]}`."""
-    detail = _object(answer).get("detail")
+    detail = answered(answer).get("detail")
     errors = [one for one in detail if isinstance(one, dict)] if isinstance(detail, list) else []
     first = errors[0] if errors else {"msg": detail or "the inputs were refused"}
     place = ".".join(str(part) for part in first.get("loc") or () if part != "body")
@@ -239,7 +218,7 @@ def _model_error(answer: transport.Answer) -> Failed:
 
 
 def _finished(state: Mapping[str, Any], result: transport.Answer) -> PollOutcome:
-    raw = _object(result)
+    raw = answered(result)
     told = state.get("metrics")
     metrics = told if isinstance(told, dict) else {}
     outputs = tuple(_outputs(raw))
@@ -303,7 +282,7 @@ class _SigningKeys:
             answer = transport.request("GET", settings().fal_jwks_url, timeout_seconds=5.0, max_bytes=1024 * 1024)
         except transport.WireError:
             return
-        found = _object(answer).get("keys") if answer.status == 200 else None
+        found = answered(answer).get("keys") if answer.status == 200 else None
         keys = []
         for one in found if isinstance(found, list) else []:
             try:

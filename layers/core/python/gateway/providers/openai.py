@@ -27,7 +27,7 @@ from gateway.provider import (
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import ApiKey, KeySource, brief, quantities
+from gateway.providers import ApiKey, KeySource, answered, brief, quantities
 
 SPEECH, EDITS, CHAT = "audio/speech", "images/edits", "chat/completions"
 SOURCES_MAX = 16
@@ -166,12 +166,12 @@ def _refused(answer: transport.Answer) -> Refused:
 
 def _error(answer: transport.Answer) -> Mapping[str, Any]:
     """The `error` object of an answer; empty when there is none."""
-    return _object(_answered(answer), "error")
+    return _object(answered(answer), "error")
 
 
 def _chat(answer: transport.Answer) -> Finished | Failed:
     """What was written, a text for each choice. One that was filtered or declined is none."""
-    told = _answered(answer)
+    told = answered(answer)
     usage = _object(told, "usage")
     texts: list[str] = []
     withheld: list[str] = []
@@ -239,7 +239,7 @@ def _events(body: bytes) -> Iterator[Mapping[str, Any]]:
 
 def _images(answer: transport.Answer) -> Finished:
     """Images as base64. A complete answer that names none means that the call is over and made nothing."""
-    told = _answered(answer)
+    told = answered(answer)
     items = _objects(told, "data")
     declared = f"image/{told['output_format']}" if told.get("output_format") else None
     raw = {**told, "data": [{k: v for k, v in one.items() if k != "b64_json"} for one in items]}
@@ -283,15 +283,6 @@ def _tokens(
         "media_output_tokens": made_media,
     }
     return quantities(**counted) if usage else {}
-
-
-def _answered(answer: transport.Answer) -> Mapping[str, Any]:
-    """The answer's JSON object; empty when it is anything else."""
-    try:
-        found = answer.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _objects(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""The jobs table: `GENERATION#<id> / GENERATION` and `GENERATION#<id> / ATTEMPT#nnn`."""
+"""The jobs table: `GENERATION#<id> / GENERATION` or `ATTEMPT#nnn`, and `PROVIDER#<name> / SIGNING_KEY`."""
 
 from typing import Any, Self
 
@@ -86,6 +86,28 @@ class Generation(Item):
         """Ids of generations that want attention by a time, longest due first."""
         found = cls.open_work.query(work, cls.due_at <= until_seconds, limit=limit)
         return [item.pk.removeprefix("GENERATION#") for item in found]
+
+
+class SigningKey(Item):
+    """What a provider signs its webhooks with, noted by whoever may read API keys for whoever may not.
+
+    It opens nothing: it tells the provider's calls from a stranger's, who would need an attempt's own token besides.
+    """
+
+    class Meta(metaclass=TableNamed):
+        setting = "jobs_table"
+
+    key = UnicodeAttribute()
+
+    @classmethod
+    def of(cls, provider: str) -> Self | None:
+        """A provider's key, if it was noted."""
+        return cls.find_at(f"PROVIDER#{provider}", "SIGNING_KEY")
+
+    @classmethod
+    def note(cls, provider: str, key: str) -> None:
+        """Keep a provider's key for the functions that verify its webhooks."""
+        cls(f"PROVIDER#{provider}", "SIGNING_KEY", key=key).save()
 
 
 class Attempt(Item):
