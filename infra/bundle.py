@@ -35,7 +35,7 @@ AWS_SERVICES = frozenset({"dynamodb", "events", "kms", "s3", "secretsmanager", "
 _ENDPOINT_NAMES = AWS_SERVICES | {"states"}
 _NEVER_RUN = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "RECORD", "INSTALLER", "REQUESTED")
 _BUILD_ONLY = ("gateway/catalog/models", "gateway/catalog/source.py")
-"""Compiled at build and never imported by a function: editing the catalog must not redeploy every function."""
+"""Read at build and by whoever publishes. The rest is in the layer: `admin` compiles what it is sent itself."""
 
 
 @dataclass(frozen=True)

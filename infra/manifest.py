@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 MONEY_THAT_MOVES = ("BALANCE#*", "HOLD#*")
 """Partition keys of the ledger that may be updated; entries and records are only ever put."""
+VERSIONS = ("VERSIONS",)
+PUBLISHED = ("HEAD", *VERSIONS)
+"""Partition keys of the catalog that tell its versions: their list, and which one is current."""
 OBSERVED = ("DURATIONS#*",)
 """Partition keys of the catalog that count how long runs took."""
 FILES, STAGED = ("projects/*",), ("staging/*",)
@@ -224,10 +227,14 @@ FUNCTIONS = (
     Function(
         "admin",
         (
-            Grant("catalog", "GetItem PutItem UpdateItem"),
+            Grant("catalog", "GetItem"),
+            Grant("catalog", "PutItem", keys=("VERSION#*", *PUBLISHED)),
+            Grant("catalog", "UpdateItem", keys=PUBLISHED),
+            Grant("catalog", "Query", keys=VERSIONS),
             Grant("projects", "GetItem PutItem UpdateItem"),
             *_MOVE_MONEY,
         ),
+        memory_mb=1024,  # compiling a catalog is computing
     ),
 )
 

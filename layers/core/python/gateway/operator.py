@@ -1,16 +1,24 @@
-"""What the operator does with AWS credentials: projects, credits, keys, the catalog's publication."""
+"""What the operator does with AWS credentials: projects, credits, keys, the catalog's versions.
 
+What compiles a catalog, and says what changes in it, is loaded by the actions that need it: the function
+starts as light as the others.
+"""
+
+import base64
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway import auth, catalog, ids, ledger, tables
-from gateway.errors import BadRequest, InvalidField, NotFound
+from gateway import auth, catalog, ids, ledger, providers, tables, telemetry
+from gateway.errors import BadRequest, InvalidField, NotFound, Unavailable
 
 COMPILED_CATALOG = Path(catalog.__file__).parent / "compiled.json"
 """Written by the build of the core layer."""
+DOCUMENTS_BYTES_MAX = 20_000_000
+"""Of the catalog's documents, unpacked. Some fifty models make half a megabyte."""
 
 
 def perform(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,7 +36,12 @@ def perform(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def publish_catalog() -> str:
     """Publish the catalog that was built into this deployment; answers its version."""
-    return catalog.publish(json.loads(COMPILED_CATALOG.read_text()))
+    return catalog.publish(_built_in()).to_version
+
+
+def _built_in() -> dict[str, Any]:
+    compiled: dict[str, Any] = json.loads(COMPILED_CATALOG.read_text())
+    return compiled
 
 
 def _project_create(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,8 +91,97 @@ def _project_key_revoke(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"key_id": key_id, "revoked_at": auth.revoke_key(_text(request, "project_id"), key_id)}
 
 
-def _catalog_publish(_request: Mapping[str, Any]) -> dict[str, Any]:
-    return {"catalog_version": publish_catalog()}
+def _catalog_publish(request: Mapping[str, Any]) -> dict[str, Any]:
+    compiled = _built_in() if request.get("documents") is None else _compiled(request)
+    move = catalog.publish(compiled)
+    return {
+        "catalog_version": move.to_version,
+        "previous_version": move.from_version,
+        "models": len(compiled["models"]),
+        "changes": _changes(_contents(move.from_version), compiled),
+    }
+
+
+def _catalog_rollback(request: Mapping[str, Any]) -> dict[str, Any]:
+    version = request.get("version")
+    move = catalog.rollback(None if version is None else _text(request, "version"))
+    _, after = catalog.compiled_of(move.to_version)
+    return {
+        "from_version": move.from_version,
+        "to_version": move.to_version,
+        "models": len(after["models"]),
+        "changes": _changes(_contents(move.from_version), after),
+    }
+
+
+def _catalog_versions(_request: Mapping[str, Any]) -> dict[str, Any]:
+    return {"items": catalog.versions()}
+
+
+def _catalog_diff(request: Mapping[str, Any]) -> dict[str, Any]:
+    """From a version (the current one, unless named) to documents, or to a version (the current one)."""
+    named = [None if request.get(name) is None else _text(request, name) for name in ("from_version", "to_version")]
+    from_version, before = catalog.compiled_of(named[0])
+    if request.get("documents") is None:
+        to_version, after = catalog.compiled_of(named[1])
+    else:
+        after = _compiled(request)
+        to_version = catalog.version_of(after)
+    return {"from_version": from_version, "to_version": to_version, "changes": _changes(before, after)}
+
+
+def _contents(version: str | None) -> dict[str, Any] | None:
+    """What a version holds; None where there is none, or none that can be read."""
+    try:
+        return catalog.compiled_of(version)[1] if version else None
+    except (NotFound, Unavailable):
+        return None
+
+
+def _changes(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """What differs, in words; None where it cannot be told, which stops no publication."""
+    from gateway.catalog.changes import changes
+
+    if before is None:
+        return None
+    try:
+        return [change.to_dict() for change in changes(before, after, ids.now().date())]
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError):
+        # A version that an older release compiled may have another shape.
+        telemetry.logger.exception("the catalogs cannot be compared")
+        return None
+
+
+def _compiled(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Check and compile the documents of a request. Raises BadRequest (`broken_catalog`) with every fault."""
+    from gateway.catalog.compiling import BrokenCatalog, compile_documents
+
+    documents = _documents(request["documents"])
+    try:
+        return compile_documents(documents, providers.BASE_URLS)
+    except BrokenCatalog as broken:
+        listed = [
+            {"document": fault.document, "path": list(fault.path), "message": fault.message} for fault in broken.faults
+        ]
+        raise BadRequest(
+            f"The catalog has {len(listed)} fault{'s' if len(listed) > 1 else ''}; nothing was published.",
+            code="broken_catalog",
+            hint="Correct them and try again; `museway admin catalog check` names their lines.",
+            faults=listed,
+        ) from None
+
+
+def _documents(packed: Any) -> dict[str, Any]:
+    """Documents by file name, from JSON that was compressed by zlib and written in base64."""
+    unpacker = zlib.decompressobj()
+    try:
+        text = unpacker.decompress(base64.b64decode(packed, validate=True), DOCUMENTS_BYTES_MAX)
+        documents = json.loads(text) if unpacker.eof else None
+    except (zlib.error, ValueError, TypeError, RecursionError):
+        documents = None
+    if not isinstance(documents, dict):
+        raise InvalidField("'documents' must be an object, as JSON in zlib in base64.", field="documents")
+    return documents
 
 
 _ACTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
@@ -88,6 +190,9 @@ _ACTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "project.key": _project_key,
     "project.key.revoke": _project_key_revoke,
     "catalog.publish": _catalog_publish,
+    "catalog.rollback": _catalog_rollback,
+    "catalog.versions": _catalog_versions,
+    "catalog.diff": _catalog_diff,
 }
 
 

@@ -2,7 +2,8 @@
 
 DynamoDB holds published versions in chunks and one head that names the current version. A container keeps
 the snapshot in memory and looks at the head at most once a minute, so a new version is picked up without
-a deployment. `gateway.catalog.source` turns the reviewed YAML into what is published.
+a deployment, and so is an earlier one that was made current again. `gateway.catalog.source` reads the
+reviewed YAML, `compiling` turns it into what is published, `changes` says what differs between two versions.
 """
 
 import base64
@@ -11,11 +12,13 @@ import json
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from gateway import tables, telemetry
+from gateway import ids, tables, telemetry
+from gateway.catalog import proof
 from gateway.catalog.snapshot import Model, Offer, Snapshot, from_compiled
-from gateway.errors import Unavailable
+from gateway.errors import BadRequest, Conflict, NotFound, Unavailable
 
 HEAD_CHECK_SECONDS = 60
 """How long a container may serve a snapshot without looking at the head."""
@@ -59,27 +62,150 @@ def forget() -> None:
     _Cache.snapshot = None
 
 
-def publish(compiled: Mapping[str, Any]) -> str:
-    """Store a compiled catalog and move the head to it, and answer its version.
+@dataclass(frozen=True)
+class Move:
+    """The head's way from one version to another; the same twice when nothing was to be done."""
 
-    A version is named by its contents, so publishing the same catalog again changes nothing. The head moves
-    by a conditional write; a publication that raced another raises `tables.ConditionFailed`.
+    from_version: str | None
+    """None before the first publication."""
+    to_version: str
+
+
+def publish(compiled: Mapping[str, Any]) -> Move:
+    """Prove and store a compiled catalog, and make it the current one.
+
+    A version is named by its contents, so publishing the same catalog again changes nothing. Raises
+    BadRequest (`broken_catalog`) for one that cannot be read or priced, and Conflict (`catalog_moved`) when
+    another publication came between; the version that was current stays so then.
     """
-    text = json.dumps(compiled, sort_keys=True, separators=(",", ":"))
-    version = hashlib.sha256(text.encode()).hexdigest()[:16]
+    head = tables.CatalogHead.find()
+    text = _text(compiled)
+    version = _named(text)
+    found = proof.faults_of(version, json.loads(text), ids.now())
+    if found:
+        raise BadRequest(
+            f"The catalog cannot be published: {'; '.join(f'{about} {fault}' for about, fault in found.items())}.",
+            code="broken_catalog",
+            hint="Correct the catalog and publish it again; the version before is still current.",
+        )
     packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
     chunks = [packed[start : start + CHUNK_BYTES] for start in range(0, len(packed), CHUNK_BYTES)]
     tables.CatalogChunk.save_all(version, chunks)
-    tables.CatalogHead.move_to(version, len(chunks))
-    return version
+    published_at = ids.timestamp(ids.now())
+    try:
+        tables.CatalogHead.publish(head, version, len(chunks), len(compiled["models"]), published_at)
+    except tables.ConditionFailed as error:
+        raise _moved() from error
+    return Move(head.version if head else None, version)
+
+
+def rollback(version: str | None = None) -> Move:
+    """Make an earlier version current again: the one named, else the one that the current one replaced.
+
+    The version is read as a whole before the head moves. Raises NotFound when there is none of that name or
+    nothing to go back to, Unavailable when it cannot be read, and Conflict (`catalog_moved`) when another
+    publication came between.
+    """
+    head = tables.CatalogHead.find()
+    if head is None:
+        raise NotFound("No catalog has been published yet.", hint="Run `museway admin catalog publish`.")
+    if version is None:
+        current_one = tables.CatalogVersion.find(head.version)
+        version = current_one.replaced if current_one else None
+    target = tables.CatalogVersion.find(version) if version else None
+    if target is None:
+        missing = f"There is no version '{version[:40]}'." if version else "There is nothing to go back to."
+        raise NotFound(missing, hint="`museway admin catalog versions` lists every version.")
+    load(target.sk, tables.CatalogChunk.all_of(target.sk, int(target.chunk_count)))
+    move = Move(head.version, target.sk)
+    if move.from_version != move.to_version and not tables.CatalogHead.go_back(head, target):
+        raise _moved()
+    return move
+
+
+def versions() -> list[dict[str, Any]]:
+    """Every published version, newest first, as the operator sees it."""
+    head = tables.CatalogHead.find()
+    return [
+        {
+            "version": item.sk,
+            "published_at": item.published_at,
+            "models": int(item.models),
+            "replaced": item.replaced,
+            "current": head is not None and item.sk == head.version,
+        }
+        for item in tables.CatalogVersion.newest_first()
+    ]
+
+
+def compiled_of(version: str | None = None) -> tuple[str, dict[str, Any]]:
+    """A published version - by default the current one - and what was compiled into it.
+
+    Raises NotFound when there is none, Unavailable when it cannot be read.
+    """
+    if version is None:
+        head = tables.CatalogHead.find()
+        version = head.version if head else None
+    item = tables.CatalogVersion.find(version) if version else None
+    if item is None:
+        missing = f"There is no version '{version[:40]}'." if version else "No catalog has been published yet."
+        raise NotFound(missing, hint="`museway admin catalog versions` lists every version.")
+    return item.sk, _unpacked(tables.CatalogChunk.all_of(item.sk, int(item.chunk_count)))
+
+
+def version_of(compiled: Mapping[str, Any]) -> str:
+    """The name that a compiled catalog has by its contents."""
+    return _named(_text(compiled))
 
 
 def load(version: str, chunks: Sequence[str]) -> Snapshot:
     """Rebuild a snapshot from its chunks. Raises Unavailable for chunks that hold no catalog."""
     try:
-        return from_compiled(version, json.loads(zlib.decompress(base64.b64decode("".join(chunks)))))
-    except (zlib.error, ValueError, ArithmeticError, LookupError, TypeError) as error:
-        raise Unavailable("The published catalog cannot be read.", hint="Publish the catalog again.") from error
+        return from_compiled(version, _unpacked(chunks))
+    except (ValueError, ArithmeticError, LookupError, TypeError) as error:
+        raise _unreadable() from error
 
 
-__all__ = ["Model", "Offer", "Snapshot", "current", "forget", "from_compiled", "load", "publish"]
+def _text(compiled: Mapping[str, Any]) -> str:
+    return json.dumps(compiled, sort_keys=True, separators=(",", ":"))
+
+
+def _named(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _unpacked(chunks: Sequence[str]) -> dict[str, Any]:
+    try:
+        compiled: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode("".join(chunks))))
+    except (zlib.error, ValueError) as error:
+        raise _unreadable() from error
+    return compiled
+
+
+def _unreadable() -> Unavailable:
+    return Unavailable("The published catalog cannot be read.", hint="Publish the catalog again.")
+
+
+def _moved() -> Conflict:
+    return Conflict(
+        "Another publication or rollback came between; nothing was changed.",
+        code="catalog_moved",
+        hint="Look at `museway admin catalog versions` and `diff`, then decide again.",
+    )
+
+
+__all__ = [
+    "Model",
+    "Move",
+    "Offer",
+    "Snapshot",
+    "compiled_of",
+    "current",
+    "forget",
+    "from_compiled",
+    "load",
+    "publish",
+    "rollback",
+    "version_of",
+    "versions",
+]

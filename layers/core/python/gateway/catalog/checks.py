@@ -19,6 +19,12 @@ Path = tuple[str | int, ...]
 
 _MEDIA = "https://example.com/media"
 _COMBINATIONS_MAX = 50_000
+_SHOWN_MAX = 5
+"""Inputs without a price that are named one by one."""
+
+
+class TooManyCombinations(ValueError):
+    """Conditions over so many values that they cannot all be looked at."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +36,24 @@ class Fault:
     message: str
 
 
-def faults(families: Mapping[str, FamilyShape], providers: Collection[str] | None) -> list[Fault]:
-    """Everything that is wrong across families; `providers` are the names that can be called, if known."""
+def faults(
+    families: Mapping[str, FamilyShape], providers: Collection[str] | None, *, whole: bool = True
+) -> list[Fault]:
+    """Everything that is wrong across families; `providers` are the names that can be called, if known.
+
+    `whole` False says that some families could not be read, so a name that is not found may well exist.
+    """
     found = [*_named_twice(families)]
     models = {model.id: model for family in families.values() for model in family.models}
     for document, family in families.items():
         for number, model in enumerate(family.models):
             at: Path = ("models", number)
-            found += [Fault(document, (*at, *path), f"{model.id}: {text}") for path, text in _uncovered(model)]
-            found += [Fault(document, (*at, *path), f"{model.id}: {text}") for path, text in _life(model, models)]
+            try:
+                found += [Fault(document, (*at, *path), f"{model.id}: {text}") for path, text in _uncovered(model)]
+            except TooManyCombinations as error:
+                found.append(Fault(document, at, str(error)))
+            life = _life(model, models, whole=whole)
+            found += [Fault(document, (*at, *path), f"{model.id}: {text}") for path, text in life]
             found += [
                 Fault(document, (*at, "offers", index), f"{model.id}: there is no provider '{offer.provider}'")
                 for index, offer in enumerate(model.offers)
@@ -63,7 +78,7 @@ def _named_twice(families: Mapping[str, FamilyShape]) -> Iterator[Fault]:
             defined[name] = document
 
 
-def _life(model: ModelShape, models: Mapping[str, ModelShape]) -> Iterator[tuple[Path, str]]:
+def _life(model: ModelShape, models: Mapping[str, ModelShape], *, whole: bool) -> Iterator[tuple[Path, str]]:
     """A model that will end names one that outlives it; one that replaces it makes the same kind of thing."""
     end = ends_on(model)
     if end is not None and model.successor is None:
@@ -71,6 +86,8 @@ def _life(model: ModelShape, models: Mapping[str, ModelShape]) -> Iterator[tuple
     if model.successor is None:
         return
     successor = models.get(model.successor)
+    if successor is None and not whole:
+        return
     if successor is None or successor is model:
         yield ("successor",), f"the successor '{model.successor}' is not another model of the catalog"
     elif successor.kind != model.kind:
@@ -90,7 +107,9 @@ def _uncovered(model: ModelShape) -> Iterator[tuple[Path, str]]:
         path: Path = ("price_books", number, "rows")
         rows = [row.when for row in book.rows]
         without, hit = _first_matches(model, rows)
-        yield from ((path, f"no price row for {inputs}") for inputs in without)
+        yield from ((path, f"no price row for {inputs}") for inputs in without[:_SHOWN_MAX])
+        if len(without) > _SHOWN_MAX:
+            yield path, f"no price row for {len(without) - _SHOWN_MAX} more combinations"
         dead = [index for index in range(len(rows)) if index not in hit]
         yield from (((*path, index), f"price row '{book.rows[index].row_id}' can never be hit") for index in dead)
     for number, offer in enumerate(model.offers):
@@ -127,7 +146,9 @@ def _legal_inputs(model: ModelShape, listed: Iterable[conditions.Conditions]) ->
     ordered = sorted(names)
     choices = [_telling_values(model, name, [when[name] for when in asked if name in when]) for name in ordered]
     if math.prod(map(len, choices)) > _COMBINATIONS_MAX:
-        raise ValueError(f"{model.id}: its conditions make more than {_COMBINATIONS_MAX} combinations of {ordered}")
+        raise TooManyCombinations(
+            f"{model.id}: its conditions make more than {_COMBINATIONS_MAX} combinations of {ordered}"
+        )
     for values in itertools.product(*choices):
         inputs = dict(zip(ordered, values, strict=True))
         legal = all(conditions.hold(r.require, inputs) for r in rules if conditions.hold(r.when, inputs))

@@ -25,10 +25,13 @@ class BrokenCatalog(Exception):
         self.faults = found
 
 
-def compile_documents(documents: Mapping[str, Any], providers: Collection[str] | None) -> dict[str, Any]:
+def compile_documents(
+    documents: Mapping[str, Any], providers: Collection[str] | None, *, whole: bool = True
+) -> dict[str, Any]:
     """Check and compile family documents (file name -> contents). Raises BrokenCatalog with every fault.
 
-    `providers` are the names that offers may have; None leaves them unchecked.
+    `providers` are the names that offers may have; None leaves them unchecked. `whole` False says that other
+    documents could not even be read, so that nothing is missed that they may hold.
     """
     families: dict[str, FamilyShape] = {}
     found: list[Fault] = []
@@ -37,7 +40,7 @@ def compile_documents(documents: Mapping[str, Any], providers: Collection[str] |
             families[name] = FamilyShape.model_validate(contents)
         except ValidationError as error:
             found += [Fault(name, one["loc"], _said(one)) for one in error.errors()]
-    found += faults(families, providers)
+    found += faults(families, providers, whole=whole and len(families) == len(documents))
     if found or not families:
         raise BrokenCatalog(found or [Fault("catalog", (), "there is no model")])
     return {

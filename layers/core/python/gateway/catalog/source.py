@@ -1,6 +1,6 @@
 """The reviewed YAML of the catalog, one file per family under `models/`; read at build, never by a function."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,27 @@ from gateway.catalog import checks
 from gateway.catalog.compiling import BrokenCatalog, compile_documents
 
 MODELS_DIRECTORY = Path(__file__).parent / "models"
+_MERGE = "<<"
+
+
+@dataclass(frozen=True, order=True)
+class SourceFault:
+    """What is wrong, and in which line of which file."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
 
 
 class CatalogError(Exception):
     """What is wrong with the catalog's sources, one line per fault: `file:line: what`."""
+
+    def __init__(self, faults: Iterable[SourceFault]) -> None:
+        self.faults = sorted(faults)
+        super().__init__("\n".join(map(str, self.faults)))
 
 
 @dataclass(frozen=True)
@@ -31,22 +48,22 @@ class Document:
         return self.lines.get(path, 1)
 
 
-def read_documents(directory: Path = MODELS_DIRECTORY) -> dict[str, Document]:
-    """Every family file by its name. Raises CatalogError for what is not YAML."""
+def read_documents(directory: Path = MODELS_DIRECTORY) -> tuple[dict[str, Document], list[SourceFault]]:
+    """Every family file by its name, and what is wrong with those that are not YAML."""
     documents: dict[str, Document] = {}
-    faults: list[str] = []
+    faults: list[SourceFault] = []
     for path in sorted(directory.glob("*.yaml")):
         try:
             text = path.read_text(encoding="utf-8")
-            documents[path.name] = Document(yaml.safe_load(text), dict(_lines(yaml.compose(text), ())))
+            node = yaml.compose(text, yaml.SafeLoader)
+            documents[path.name] = Document(yaml.safe_load(text), dict(_lines(node, ())))
+            faults += [SourceFault(path.name, line, message) for line, message in _repeated(node)]
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            faults.append(f"{path.name}:{line}: is not YAML: {' '.join(str(error.problem).split())}")
+            faults.append(SourceFault(path.name, line, f"is not YAML: {' '.join(str(error.problem).split())}"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            faults.append(f"{path.name}:1: is not YAML: {' '.join(str(error).split())}")
-    if faults:
-        raise CatalogError("\n".join(faults))
-    return documents
+            faults.append(SourceFault(path.name, 1, f"is not YAML: {' '.join(str(error).split())}"))
+    return documents, faults
 
 
 def compile_catalog(directory: Path = MODELS_DIRECTORY, providers: Collection[str] | None = None) -> dict[str, Any]:
@@ -54,21 +71,25 @@ def compile_catalog(directory: Path = MODELS_DIRECTORY, providers: Collection[st
 
     `providers` are the names that offers may have; None leaves them unchecked.
     """
-    documents = read_documents(directory)
+    documents, found = read_documents(directory)
     if not documents:
-        raise CatalogError(f"no model in {directory}")
+        raise CatalogError(found or [SourceFault(str(directory), 1, "there is no model")])
+    compiled: dict[str, Any] = {}
     try:
-        return compile_documents({name: one.contents for name, one in documents.items()}, providers)
+        contents = {name: one.contents for name, one in documents.items()}
+        compiled = compile_documents(contents, providers, whole=not found)
     except BrokenCatalog as broken:
-        lines = (
-            f"{fault.document}:{documents[fault.document].line_of(fault.path)}: {fault.message}"
+        found += [
+            SourceFault(fault.document, documents[fault.document].line_of(fault.path), fault.message)
             for fault in broken.faults
-        )
-        raise CatalogError("\n".join(lines)) from None
+        ]
+    if found:
+        raise CatalogError(found)
+    return compiled
 
 
 def _lines(node: yaml.Node | None, path: checks.Path) -> Iterator[tuple[checks.Path, int]]:
-    """The line of every place. What an anchor shares is found where it is written."""
+    """The line of every place, the last that is given for it. What an anchor shares is found where it is written."""
     if node is None:
         return
     yield path, node.start_mark.line + 1
@@ -76,10 +97,36 @@ def _lines(node: yaml.Node | None, path: checks.Path) -> Iterator[tuple[checks.P
         for number, entry in enumerate(node.value):
             yield from _lines(entry, (*path, number))
     elif isinstance(node, yaml.MappingNode):
-        merged = [value for key, value in node.value if key.value == "<<"]
-        for one in merged:
-            yield from (pair for pair in _lines(one, path) if pair[0] != path)
+        for merged in _merged(node):
+            yield from (pair for pair in _lines(merged, path) if pair[0] != path)
         for key, value in node.value:
-            if key.value != "<<":
+            if key.value != _MERGE:
                 yield from _lines(value, (*path, key.value))
                 yield (*path, key.value), key.start_mark.line + 1
+
+
+def _merged(node: yaml.MappingNode) -> Iterator[yaml.Node]:
+    """What `<<` merges into a mapping, the one that wins last: of several, YAML takes the first."""
+    for key, value in node.value:
+        if key.value == _MERGE:
+            yield from reversed(value.value) if isinstance(value, yaml.SequenceNode) else [value]
+
+
+def _repeated(node: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """Keys that stand twice in one mapping: YAML would silently take the last."""
+    seen: set[int] = set()
+    pending = [node]
+    while pending:
+        one = pending.pop()
+        if not isinstance(one, yaml.CollectionNode) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, yaml.SequenceNode):
+            pending += one.value
+            continue
+        keys: set[str] = set()
+        for key, value in one.value:
+            pending += [key, value]
+            if str(key.value) in keys:
+                yield key.start_mark.line + 1, f"the key '{key.value}' stands twice in one place"
+            keys.add(str(key.value))

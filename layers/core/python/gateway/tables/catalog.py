@@ -1,13 +1,16 @@
-"""The catalog table: `VERSION#<v> / CHUNK#nnn` and `HEAD / HEAD`."""
+"""The catalog table: `VERSION#<v> / CHUNK#nnn`, `VERSIONS / <v>` for each version, and `HEAD / HEAD`."""
 
 from collections.abc import Sequence
 from typing import Self
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.update import Action
 
 from gateway.errors import Unavailable
 from gateway.tables.items import Item, TableNamed
-from gateway.tables.transactions import ConditionFailed
+from gateway.tables.transactions import transaction
+
+_VERSIONS = "VERSIONS"
 
 
 class CatalogChunk(Item):
@@ -33,6 +36,30 @@ class CatalogChunk(Item):
         return [chunk.text for chunk in found if chunk]
 
 
+class CatalogVersion(Item):
+    """One published version: when it was published, in how many chunks it lies, and what it replaced."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "catalog_table"
+
+    published_at = UnicodeAttribute()
+    chunk_count = NumberAttribute()
+    models = NumberAttribute()
+    replaced = UnicodeAttribute(null=True)
+    """The version that was current when this one was published."""
+
+    @classmethod
+    def find(cls, version: str) -> Self | None:
+        """A version that was published, or None."""
+        return cls.find_at(_VERSIONS, version)
+
+    @classmethod
+    def newest_first(cls) -> list[Self]:
+        """Every version that was ever published."""
+        found = list(cls.query(_VERSIONS, consistent_read=True))
+        return sorted(found, key=lambda item: str(item.published_at), reverse=True)
+
+
 class CatalogHead(Item):
     """Names the current version."""
 
@@ -49,18 +76,49 @@ class CatalogHead(Item):
         return cls.find_at("HEAD", "HEAD")
 
     @classmethod
-    def move_to(cls, version: str, chunk_count: int) -> None:
-        """Make a version current, unless another publication moved the head meanwhile (ConditionFailed)."""
-        head = cls.find()
-        if head is None:
-            moved = cls("HEAD", "HEAD", version=version, chunk_count=chunk_count).insert()
-        elif (head.version, int(head.chunk_count)) == (version, chunk_count):
-            return
-        else:
-            previous = head.previous if head.version == version else head.version
-            moved = head.change(
-                [cls.version.set(version), cls.previous.set(previous), cls.chunk_count.set(chunk_count)],
-                condition=cls.version == head.version,
-            )
-        if not moved:
-            raise ConditionFailed(frozenset({"head"}))
+    def publish(cls, head: Self | None, version: str, chunk_count: int, models: int, published_at: str) -> bool:
+        """Note a version and make it current, both or neither; False when it is current already.
+
+        `head` is what was current when the publication began. Raises ConditionFailed when it is so no more.
+        """
+        known = CatalogVersion.find(version)
+        again = head is not None and head.version == version
+        if head is not None and again and known is not None and int(head.chunk_count) == chunk_count:
+            return False
+        # Published once more while it is current, it replaces nothing new.
+        before = known.replaced if known is not None and again else head.version if head is not None else None
+        replaced = None if before == version else before
+        noted = CatalogVersion(
+            _VERSIONS,
+            version,
+            published_at=published_at,
+            chunk_count=chunk_count,
+            models=models,
+            replaced=replaced,
+        )
+        with transaction() as writes:
+            if known is None:
+                writes.insert("version", noted)
+            else:
+                actions = [
+                    CatalogVersion.published_at.set(published_at),
+                    CatalogVersion.chunk_count.set(chunk_count),
+                    CatalogVersion.replaced.set(replaced) if replaced else CatalogVersion.replaced.remove(),
+                ]
+                writes.update("version", known, actions, CatalogVersion.pk.exists())
+            if head is None:
+                writes.insert("head", cls("HEAD", "HEAD", version=version, chunk_count=chunk_count))
+            else:
+                writes.update("head", head, cls._to(head, version, chunk_count), cls.version == head.version)
+        return True
+
+    @classmethod
+    def go_back(cls, head: Self, target: CatalogVersion) -> bool:
+        """Make a published version current; False when another publication moved the head meanwhile."""
+        actions = cls._to(head, str(target.sk), int(target.chunk_count))
+        return head.change(actions, condition=cls.version == head.version)
+
+    @classmethod
+    def _to(cls, head: Self, version: str, chunk_count: int) -> list[Action]:
+        moved: list[Action] = [cls.version.set(version), cls.chunk_count.set(chunk_count)]
+        return moved if head.version == version else [*moved, cls.previous.set(head.version)]
