@@ -52,5 +52,5 @@ def test_a_checkout_that_lacks_a_package_says_which(museway: Museway, monkeypatc
     def missing(_: str) -> None:
         raise ModuleNotFoundError("No module named 'ministack'", name="ministack")
 
-    monkeypatch.setattr("museway.cli.local.import_module", missing)
+    monkeypatch.setattr("museway.cli._checkout.import_module", missing)
     assert "lacks the package 'ministack'" in museway("up").stderr

@@ -34,7 +34,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a project, without credits or keys."""
-    answer = _invoke(stage, {"action": "project.create", "name": name})
+    answer = invoke(stage, {"action": "project.create", "name": name})
     _show(answer, [("project", answer.get("project_id")), ("name", answer.get("name"))], as_json=as_json)
 
 
@@ -57,7 +57,7 @@ def grant(
     identity = grant_id or str(uuid4())
     payload = {"project_id": project_id, "amount_micros": amount_micros, "note": note, "grant_id": identity}
     try:
-        answer = _invoke(stage, {"action": "project.grant", **payload})
+        answer = invoke(stage, {"action": "project.grant", **payload})
     except (ConnectionFailed, ServerError) as error:
         # Whether it was granted is not known, so the same grant is repeated, never a second one made.
         error.hint = f"Repeat with --grant-id {identity}, which cannot grant twice. {error.hint}".strip()
@@ -81,10 +81,10 @@ def key(
     """Make an API key, which is shown this once, or revoke one."""
     if revoke is not None:
         payload = {"action": "project.key.revoke", "project_id": project_id, "key_id": revoke}
-        answer = _invoke(stage, payload)
+        answer = invoke(stage, payload)
         pairs = [("key", answer.get("key_id")), ("revoked", answer.get("revoked_at"))]
     else:
-        answer = _invoke(stage, {"action": "project.key", "project_id": project_id, "name": name})
+        answer = invoke(stage, {"action": "project.key", "project_id": project_id, "name": name})
         pairs = [("key", answer.get("key_id")), ("api_key", answer.get("api_key"))]
     _show(answer, pairs, as_json=as_json)
     if revoke is None:
@@ -119,7 +119,7 @@ def _show(answer: dict[str, Any], pairs: list[tuple[str, object]], *, as_json: b
     say_json(answer) if as_json else say_pairs(pairs)
 
 
-def _invoke(stage: str | None, payload: dict[str, Any]) -> dict[str, Any]:
+def invoke(stage: str | None, payload: dict[str, Any]) -> dict[str, Any]:
     """The admin function's answer. Raises MusewayError for its refusals and for AWS's own."""
     client, function_name = _lambda_client(stage)
     from botocore.exceptions import BotoCoreError, ClientError

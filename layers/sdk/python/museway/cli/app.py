@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from museway import __version__
-from museway.cli import admin, billing, generation, local
+from museway.cli import admin, billing, catalog, generation, local
 from museway.cli._output import say, say_error
 from museway.errors import MusewayError
 
@@ -48,6 +48,11 @@ for _command in (
     app.command()(_command)
 _admin = typer.Typer(help="For the operator: AWS credentials, not API keys.", **_STYLE)
 _admin.add_typer(admin.project, name="project", help="Projects, their credits and their keys.")
+_admin.add_typer(
+    catalog.catalog,
+    name="catalog",
+    help="Models and prices: check, compare, publish and roll back, without a deployment.",
+)
 app.add_typer(_admin, name="admin")
 
 

@@ -1,16 +1,11 @@
 """Commands that run the whole system on this machine: up, down. They need a checkout, not only the wheel."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from museway.errors import NotConfigured
-
-# Named, not imported: the client must not depend on the checkout that it is part of.
-_COMMANDS = "infra.local.commands"
-_CHECKOUT = ("infra", "infra.local", _COMMANDS)
+from museway.cli._checkout import checkout_module
 
 
 def up(
@@ -28,20 +23,7 @@ def down() -> None:
 
 
 def _commands() -> Any:
-    try:
-        return import_module(_COMMANDS)
-    except ModuleNotFoundError as error:
-        if error.name in _CHECKOUT:
-            raise NotConfigured(
-                "There is no Museway checkout here, only the client.",
-                code="no_checkout",
-                hint="Clone the project, run `make setup` in it, then `.venv/bin/museway up`.",
-            ) from None
-        raise NotConfigured(
-            f"The checkout's environment lacks the package {error.name!r}.",
-            code="incomplete_setup",
-            hint="Run `make setup` in the checkout.",
-        ) from None
+    return checkout_module("infra.local.commands")
 
 
 def _exit_with(status: int) -> None:
