@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import httpx
@@ -24,6 +23,7 @@ from tests.seeds.rows import BLOCKS, ROWS
 from tests.seeds.table import FILES, MICROS_PER_CREDIT, Accepted, File, Price, Refusal, Row, moved
 
 AT_ONCE = 4
+GRANTED_MICROS = 1_000_000_000
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 # The beginning of a file of each format, with nothing in it that tells a length.
 UNREAD = {
@@ -41,6 +41,7 @@ class Statements:
 
     http: httpx.Client
     places: Mapping[str, str]
+    models: Mapping[str, dict[str, Any]]
 
     def estimate(self, row: Row) -> httpx.Response:
         return self.http.post("/v1/estimate", json=self._body(row))
@@ -56,10 +57,6 @@ class Statements:
     def balance(self) -> dict[str, Any]:
         return dict(self.http.get("/v1/balance").raise_for_status().json())
 
-    @cached_property
-    def models(self) -> dict[str, dict[str, Any]]:
-        return {item["id"]: item for item in self.http.get("/v1/models").raise_for_status().json()["items"]}
-
     def is_retired(self, model: str) -> bool:
         return bool(self.models.get(model, {}).get("status") == "retired")
 
@@ -69,14 +66,27 @@ class Statements:
 
 
 @pytest.fixture(scope="module")
-def statements(local: Local) -> Iterator[Statements]:
-    """A project of its own, and every medium that can be made in its drive."""
-    _, api_key = local.project("seed-table", 1_000_000_000)
+def places(local: Local) -> dict[str, str]:
+    """Every medium that can be made, uploaded: its URL by its name."""
+    _, api_key = local.project("seed-table-media", 0)
     with Client(url=local.url, api_key=api_key) as client:
-        places = {name: client.upload(made(file), filename=name)["url"] for name, file in FILES.items() if file.made}
+        return {name: client.upload(made(file), filename=name)["url"] for name, file in FILES.items() if file.made}
+
+
+@pytest.fixture
+def statements(local: Local, places: dict[str, str], models: dict[str, dict[str, Any]]) -> Iterator[Statements]:
+    """A project of its own, so that what one block spends by a fault is not counted against another."""
+    _, api_key = local.project("seed-table", GRANTED_MICROS)
     headers = {"authorization": f"Bearer {api_key}"}
     with httpx.Client(base_url=local.url, headers=headers, timeout=60) as http:
-        yield Statements(http, places)
+        yield Statements(http, places, models)
+
+
+@pytest.fixture(scope="module")
+def models(local: Local) -> dict[str, dict[str, Any]]:
+    """Every model as it is listed, by id."""
+    items = httpx.get(f"{local.url}/v1/models", timeout=60).raise_for_status().json()["items"]
+    return {item["id"]: item for item in items}
 
 
 def made(file: File) -> bytes:
@@ -145,26 +155,31 @@ def retired(statements: Statements, row: Row) -> list[str]:
 def test_the_seeds_statements_hold_and_no_refusal_costs(statements: Statements, block: str) -> None:
     rows = [row for row in BLOCKS[block] if row.files <= statements.places.keys()]
     assert len(rows) > len(BLOCKS[block]) * 0.9
-    before = statements.balance()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(lambda row: problems(statements, row), rows))
-    assert {row.id: faults for row, faults in zip(rows, found, strict=True) if faults} == {}
-    assert statements.balance() == before
-    assert (before["held_micros"], before["spent_micros"]) == (0, 0)
+        found = pool.map(lambda row: [f"{row.id} ({row.source}): {fault}" for fault in problems(statements, row)], rows)
+        faults = [fault for of_row in found for fault in of_row]
+    assert not faults, "\n".join(faults)
+    nothing_was_held(statements)
+
+
+def nothing_was_held(statements: Statements) -> None:
+    balance = statements.balance()
+    told = {name: balance[f"{name}_micros"] for name in ("granted", "available", "held", "spent")}
+    assert told == {"granted": GRANTED_MICROS, "available": GRANTED_MICROS, "held": 0, "spent": 0}
     assert statements.http.get("/v1/generations").json()["items"] == []
 
 
-def test_every_id_that_the_seeds_name_is_listed(statements: Statements) -> None:
+def test_every_id_that_the_seeds_name_is_listed(local: Local, models: dict[str, dict[str, Any]]) -> None:
     named = {row.model for row in ROWS if not isinstance(row.expect, Refusal)}
-    assert named - statements.models.keys() == set()
-    priced = {item["model"] for item in statements.http.get("/v1/pricing").json()["items"]}
-    assert named - priced == set()
+    assert named - models.keys() == set()
+    priced = httpx.get(f"{local.url}/v1/pricing", timeout=60).raise_for_status().json()["items"]
+    assert named - {item["model"] for item in priced} == set()
 
 
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.model)
-def test_a_model_is_listed_as_the_seed_says(statements: Statements, fact: Fact) -> None:
-    shown = statements.models[fact.model]
-    assert shown == statements.http.get(f"/v1/models/{fact.model}").json()
+def test_a_model_is_listed_as_the_seed_says(local: Local, models: dict[str, dict[str, Any]], fact: Fact) -> None:
+    shown = models[fact.model]
+    assert shown == httpx.get(f"{local.url}/v1/models/{fact.model}", timeout=60).json()
     assert shown["kind"] == fact.kind
     assert shown["capabilities"].get("video_audio") == fact.video_audio
     assert shown["supports_sound"] is fact.supports_sound
@@ -197,5 +212,4 @@ def test_a_bare_label_answers_the_seeds_own_words(statements: Statements) -> Non
     assert isinstance(row.expect, Refusal)
     for answer in (statements.estimate(row), statements.generate(row), statements.generate(native)):
         assert differences(row.expect, answer.status_code, answer.json()) == []
-    before = statements.balance()
-    assert (before["held_micros"], before["spent_micros"]) == (0, 0)
+    nothing_was_held(statements)
