@@ -18,6 +18,8 @@ def differences(expected: Refusal, status: int, body: Mapping[str, Any]) -> list
         found.append(f"allowed {body.get('allowed')!r}, not {expected.allowed!r}")
     if expected.variants and _plain(body.get("available_variants")) != _plain(expected.variants):
         found.append(f"available_variants {body.get('available_variants')!r}, not {expected.variants!r}")
+    if expected.among is not None and expected.among not in body.get("available_variants", ()):
+        found.append(f"available_variants {body.get('available_variants')!r} without {expected.among!r}")
     return found + ([] if body.get("hint") and body.get("message") else ["no hint or no message"])
 
 

@@ -105,7 +105,8 @@ def _labels() -> Iterator[Row]:
         ("p-video", ()),
     ):
         body = {"family": label, "hint": fast["hint"]}
-        refused = Refusal(400, "variant_required", body=body, variants=variants)
+        among = "p-video-1080p" if label == "p-video" else None
+        refused = Refusal(400, "variant_required", body=body, variants=variants, among=among)
         yield typed(label, "the label", LABELS, refused)
         yield native(label, "the label, native", "unknown slugs are rejected", refused, prompt="x")
 

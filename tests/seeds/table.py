@@ -119,6 +119,8 @@ class Refusal:
     """Further fields, exactly."""
     variants: tuple[str, ...] = ()
     """`available_variants`, in any order."""
+    among: str | None = None
+    """One of `available_variants`, where the seed does not name them all."""
 
 
 Expectation = Price | Accepted | Refusal
