@@ -29,7 +29,7 @@ class Secrets(Construct):
         self.provider_keys = secretsmanager.Secret(
             self,
             "ProviderKeys",
-            description='Museway: API keys of the providers, as in {"fal": "...", "openai": "..."}',
+            description='Museway: API keys of the providers, as in {"fal": "...", "openai": "...", "replicate": "..."}',
             encryption_key=self.key,
             # A constant, so that no later deployment touches what the operator stored.
             secret_string_value=SecretValue.unsafe_plain_text("{}"),

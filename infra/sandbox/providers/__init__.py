@@ -5,11 +5,13 @@ from __future__ import annotations
 from infra.sandbox.providers.base import Provider
 from infra.sandbox.providers.fal import Fal
 from infra.sandbox.providers.openai import OpenAI
+from infra.sandbox.providers.replicate import Replicate
 
 PROVIDERS: dict[str, type[Provider]] = {
     provider.name: provider
     for provider in (
         Fal,
         OpenAI,
+        Replicate,
     )
 }

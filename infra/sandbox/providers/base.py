@@ -15,13 +15,13 @@ from infra.sandbox.answers import NoAnswer, cut_short
 from infra.sandbox.faults import ACCEPTING, Fault, Moment
 from infra.sandbox.state import Sandbox
 
-QUEUE_CALLS_FROM = "/requests/"
-
 
 class Provider(ABC):
     """One wire protocol, served under `/{name}`. A subclass is one file here and one line in the registry."""
 
     name: ClassVar[str]
+    queue_calls_from: ClassVar[str] = "/requests/"
+    """Where the part of a status, result or cancel call's path begins that faults are matched with."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -32,7 +32,7 @@ class Provider(ABC):
 
     @abstractmethod
     def trouble(self, fault: str) -> Response:
-        """How this provider words `refuse` (403), `rate_limit` (429) and `server_error` (500)."""
+        """How this provider words `refuse` (403 or 402), `rate_limit` (429) and `server_error` (500)."""
 
     async def close(self) -> None:  # noqa: B027 - most protocols start nothing
         """Ends what the protocol itself has started; nothing by default."""
@@ -57,7 +57,7 @@ class Provider(ABC):
 
     async def queue_call(self, request: Request, answer: Response) -> Response:
         """The answer to a status, result or cancel call, as faults with a `match` for such calls leave it."""
-        _, marker, rest = request.url.path.partition(QUEUE_CALLS_FROM)
+        _, marker, rest = request.url.path.partition(self.queue_calls_from)
         text = marker + rest
         await asyncio.sleep(self.sandbox.faults.take_delay(self.name, text, explicit=True))
         fault = self.sandbox.faults.take(Moment.SUBMISSION, self.name, text, explicit=True)

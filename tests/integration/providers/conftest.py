@@ -4,9 +4,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.config import settings
-from gateway.providers import ApiKey
+from gateway.providers import ApiKey, replicate
 from gateway.providers.fal import Fal
 from gateway.providers.openai import OpenAI
+from gateway.providers.replicate import Replicate
 from infra.sandbox.serving import served_sandbox
 from tests.integration.sandbox.support import SandboxControl, WebhookReceiver, webhook_receiver
 
@@ -51,3 +52,22 @@ def fal(sandbox_url: str) -> Fal:
 @pytest.fixture
 def openai(sandbox_url: str) -> OpenAI:
     return OpenAI(f"{sandbox_url}/openai/v1", lambda: ApiKey("sandbox-key"))
+
+
+class NotedKeys:
+    """Stands in for the jobs table, by way of which the key of webhooks goes."""
+
+    def __init__(self) -> None:
+        self.key: str | None = None
+
+    def note(self, _provider: str, key: str) -> None:
+        self.key = key
+
+    def of(self, _provider: str) -> "NotedKeys | None":
+        return self if self.key else None
+
+
+@pytest.fixture
+def predictions(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Replicate:
+    monkeypatch.setattr(replicate, "SigningKey", NotedKeys())
+    return Replicate(f"{sandbox_url}/replicate/v1", lambda: ApiKey("sandbox-key"))
