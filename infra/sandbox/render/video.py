@@ -1,7 +1,7 @@
 """Video: a slow zoom into a picture and back, H.264 in MP4, with a music-like AAC track when asked.
 
 Only the first LOOP_FRAMES frames are drawn and encoded. What is longer repeats their packets, each round from its
-key frame, so that fifteen seconds of 4K cost no more than two.
+key frame, so that fifteen seconds of 4K cost no more than one.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from infra.sandbox.render.image import decode_image, paint
 from infra.sandbox.render.media import Media
 
 FRAMES_PER_SECOND = 24
-LOOP_FRAMES = 48
+LOOP_FRAMES = 24
 # A zoomed picture is drawn for every second frame only: nobody sees it in a slow zoom, and the cost halves.
 FRAMES_PER_PICTURE = 2
 LAST_PICTURE_FRAMES = 12
-ZOOM = 0.06
+ZOOM = 0.04
 # Pictures are drawn no larger, and enlarged by the scaler that turns them into frames, which is faster.
 PICTURE_PIXELS_MAX = 1920 * 1080
 

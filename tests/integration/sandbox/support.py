@@ -168,7 +168,18 @@ def probe(content: bytes) -> Probe:
 def first_frame_colour(content: bytes) -> tuple[int, ...]:
     """The colour in the middle of a video's first frame."""
     with av.open(io.BytesIO(content), "r") as media:
-        picture = next(media.decode(video=0)).to_image()  # type: ignore[no-untyped-call]
+        return _colour(next(media.decode(video=0)))
+
+
+def last_frame_colour(content: bytes) -> tuple[int, ...]:
+    """The colour in the middle of a video's last frame."""
+    with av.open(io.BytesIO(content), "r") as media:
+        *_, frame = media.decode(video=0)
+        return _colour(frame)
+
+
+def _colour(frame: av.VideoFrame) -> tuple[int, ...]:
+    picture = frame.to_image()  # type: ignore[no-untyped-call]
     colour = picture.getpixel((picture.width // 2, picture.height // 2))
     assert isinstance(colour, tuple)
     return tuple(int(part) for part in colour)

@@ -12,9 +12,10 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.integration.sandbox.support import Probe, SandboxControl, first_frame_colour, probe
+from tests.integration.sandbox.support import Probe, SandboxControl, first_frame_colour, last_frame_colour, probe
 
 RED = (200, 30, 40)
+BLUE = (30, 40, 200)
 
 
 def download(described: dict[str, Any]) -> bytes:
@@ -25,10 +26,14 @@ def download(described: dict[str, Any]) -> bytes:
     return answer.content
 
 
-def red_picture_url(width: int = 64, height: int = 64) -> str:
+def picture_url(colour: tuple[int, int, int], width: int = 64, height: int = 64) -> str:
     buffer = io.BytesIO()
-    Image.new("RGB", (width, height), RED).save(buffer, "PNG")
+    Image.new("RGB", (width, height), colour).save(buffer, "PNG")
     return fal_client.encode(buffer.getvalue(), "image/png")
+
+
+def red_picture_url(width: int = 64, height: int = 64) -> str:
+    return picture_url(RED, width, height)
 
 
 def video(fal: fal_client.SyncClient, app: str, **inputs: Any) -> tuple[Probe, bytes]:
@@ -188,6 +193,29 @@ def test_a_picture_of_the_sandbox_is_fetched_over_http(fal: fal_client.SyncClien
     source = fal.subscribe("fal-ai/nano-banana", {"prompt": "a red fox", "aspect_ratio": "16:9"})["images"][0]
     inputs = {"image_url": source["url"], "resolution": "480p", "duration": "4"}
     assert video(fal, "bytedance/seedance-2.0/fast/image-to-video", **inputs)[0].frames == 96
+
+
+def test_a_motion_follows_a_video_of_the_sandbox(fal: fal_client.SyncClient) -> None:
+    reference = fal.subscribe("xai/grok-imagine-video/text-to-video", {"prompt": "waves", "duration": 2})["video"]
+    inputs = {
+        "image_url": red_picture_url(300, 400),
+        "video_url": reference["url"],
+        "character_orientation": "image",
+    }
+    handle = fal.submit("fal-ai/kling-video/v3/standard/motion-control", inputs)
+    found = probe(download(handle.get()["video"]))
+    assert (found.width, found.height, found.frames) == (720, 960, 48)
+    assert found.audio_seconds == pytest.approx(2, abs=0.05)
+    final = handle.status()
+    assert isinstance(final, fal_client.Completed)
+    assert final.metrics["inference_time"] > 0
+
+
+def test_a_video_ends_with_the_last_picture_given(fal: fal_client.SyncClient) -> None:
+    inputs = {"first_frame_url": red_picture_url(), "last_frame_url": picture_url(BLUE)}
+    _, content = video(fal, "fal-ai/veo3.1/lite/first-last-frame-to-video", **inputs)
+    assert all(abs(a - b) <= 6 for a, b in zip(first_frame_colour(content), RED, strict=True))
+    assert all(abs(a - b) <= 6 for a, b in zip(last_frame_colour(content), BLUE, strict=True))
 
 
 def test_music_and_speech(fal: fal_client.SyncClient) -> None:

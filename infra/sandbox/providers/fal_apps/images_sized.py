@@ -330,7 +330,7 @@ class Ideogram3(SeedTold, Seeded):
 
 
 class Recraft4(SizedApp):
-    """`fal-ai/recraft/v4/text-to-image`, also its pro variant: one picture, without its pixels."""
+    """`fal-ai/recraft/v4/text-to-image`, also v4.1 and the pro variants: one picture, without its pixels."""
 
     shows_pixels = False
     file_format = "webp"
@@ -379,4 +379,6 @@ APPS: dict[str, type[App]] = {
     "fal-ai/recraft/v3/text-to-image": Recraft3,
     "fal-ai/recraft/v4/text-to-image": Recraft4,
     "fal-ai/recraft/v4/pro/text-to-image": Recraft4,
+    "fal-ai/recraft/v4.1/text-to-image": Recraft4,
+    "fal-ai/recraft/v4.1/pro/text-to-image": Recraft4,
 }

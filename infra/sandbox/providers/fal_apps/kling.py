@@ -1,4 +1,4 @@
-"""Kling at fal: versions 2.5 turbo, 2.6 and 3, with shots, elements and motion control."""
+"""Kling at fal: versions 2.5 turbo, 2.6, 3 and O3, with shots, elements and motion control."""
 
 from __future__ import annotations
 
@@ -158,14 +158,18 @@ class VideoElement(ImageElement):
         return super().sources() + videos
 
 
-class Kling3Image(Frames, Kling3Base):
-    """`fal-ai/kling-video/v3/standard/image-to-video`: 720p."""
+class Elements(VideoApp):
+    """Characters and objects the prompt names."""
 
     elements: list[VideoElement] | None = None
 
     def sources(self) -> list[Source]:
-        """First and last picture, and what the elements have."""
+        """The app's own media, and what the elements have."""
         return super().sources() + [source for element in self.elements or [] for source in element.sources()]
+
+
+class Kling3Image(Elements, Frames, Kling3Base):
+    """`fal-ai/kling-video/v3/standard/image-to-video`: 720p."""
 
 
 class Kling3ProImage(Kling3Image):
@@ -204,6 +208,32 @@ class Kling3TurboProImage(Kling3TurboImage):
     """`fal-ai/kling-video/v3/turbo/pro/image-to-video`."""
 
     side = 1080
+
+
+class KlingO3Reference(Elements, Shots):
+    """`fal-ai/kling-video/o3/standard/reference-to-video`: 720p, silent unless asked."""
+
+    picture_fields = ("start_image_url", "end_image_url", "image_urls")
+    first_field = "start_image_url"
+    last_field = "end_image_url"
+    start_image_url: Url | None = None
+    end_image_url: Url | None = None
+    image_urls: list[Url] | None = None
+    aspect_ratio: Ratio = "16:9"
+    generate_audio: bool = False
+    shot_type: Annotated[str, one_of("customize intelligent")] = "customize"
+
+
+class KlingO3ProReference(KlingO3Reference):
+    """`fal-ai/kling-video/o3/pro/reference-to-video`."""
+
+    side = 1080
+
+
+class KlingO34kReference(KlingO3Reference):
+    """`fal-ai/kling-video/o3/4k/reference-to-video`."""
+
+    side = 2160
 
 
 class Motion(PictureApp):
@@ -268,6 +298,9 @@ APPS: dict[str, type[App]] = {
     "fal-ai/kling-video/v3/pro/motion-control": ProMotion3,
     "fal-ai/kling-video/v3/4k/text-to-video": Kling34kText,
     "fal-ai/kling-video/v3/4k/image-to-video": Kling34kImage,
+    "fal-ai/kling-video/o3/standard/reference-to-video": KlingO3Reference,
+    "fal-ai/kling-video/o3/pro/reference-to-video": KlingO3ProReference,
+    "fal-ai/kling-video/o3/4k/reference-to-video": KlingO34kReference,
     "fal-ai/kling-video/v3/turbo/standard/text-to-video": Kling3TurboText,
     "fal-ai/kling-video/v3/turbo/standard/image-to-video": Kling3TurboImage,
     "fal-ai/kling-video/v3/turbo/pro/text-to-video": Kling3TurboProText,
