@@ -50,7 +50,7 @@ def test_outputs_that_come_inside_the_answer_are_kept(museway: World) -> None:
     museway.settle_down()
     shown = museway.generation(generation_id)
     assert len(shown["outputs"]) == 2
-    assert shown["billed_micros"] == 2 * 37_000
+    assert shown["billed_micros"] == 2 * 53_000
     assert museway.violations(at_rest=True) == []
 
 

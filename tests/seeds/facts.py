@@ -22,11 +22,8 @@ class Fact:
     generation_types: frozenset[str] | None
 
 
-IMAGE_INPUTS: dict[str, bool] = {
-    **dict.fromkeys(("imagen-4", "imagen-4-fast", "imagen-4-ultra", "seedream-v4", "seedream-v4-5", "flux-2"), False),
-    **dict.fromkeys(IMAGE_IDS.keys() - {"imagen-4", "imagen-4-fast", "imagen-4-ultra", "seedream-v4"}
-                    - {"seedream-v4-5", "flux-2"}, True),
-}  # fmt: skip
+TEXT_ALONE = ("imagen-4", "imagen-4-fast", "imagen-4-ultra", "seedream-v4", "seedream-v4-5", "flux-2")
+IMAGE_INPUTS: dict[str, bool] = {model: model not in TEXT_ALONE for model in IMAGE_IDS}
 IMAGE_TYPES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("imagen-4", "imagen-4-fast", "imagen-4-ultra", "seedream-v4", "seedream-v4-5"), (TEXT_TO_IMAGE,)),
     **dict.fromkeys(("gpt-image-2", "gpt-1.5-image-medium", "gpt-1.5-image-high"), (TEXT_TO_IMAGE, IMAGE_TO_IMAGE)),

@@ -92,7 +92,7 @@ def test_kling_gets_its_duration_as_text() -> None:
 
 def test_gpt_image_tiers_become_sizes() -> None:
     body = body_of("gpt-image-2", prompt="a fox", aspect_ratio="16:9", resolution="4K")
-    assert body == {"prompt": "a fox", "quality": "high", "image_size": {"width": 3840, "height": 2160}}
+    assert body == {"prompt": "a fox", "quality": "medium", "image_size": {"width": 3840, "height": 2160}}
 
 
 def test_every_explicit_gpt_image_size_is_known_and_possible() -> None:

@@ -26,7 +26,7 @@ class GenerateMedia(BaseModel):
     negative_prompt: str | None = None
     source_media_urls: str | list[str] | None = None
     aspect_ratio: str | None = None
-    duration: Annotated[str | int | float | None, Field(description='Seconds: 5, "5" or "5s"')] = None
+    duration: Annotated[str | int | float | None, Field(strict=True, description='Seconds: 5, "5" or "5s"')] = None
     quality: str | None = None
     resolution: str | None = None
     sound: Annotated[bool | None, Field(strict=True)] = None

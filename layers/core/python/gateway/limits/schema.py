@@ -29,20 +29,20 @@ def of_request(limits: Limits) -> Schema:
         properties[SOURCES] = {"anyOf": [_URL, {"type": "array", "items": _URL, "maxItems": most}]}
     else:
         properties[SOURCES] = {"type": "array", "maxItems": 0}
+    # Media that a request may give as source_media_urls are asked for by the generation types.
+    placed = {name for source in limits.sources for name in source.into}
     every: list[Schema] = []
     for name, item in limits.inputs.items():
         names = limits.names_of(name)
         shape = _of_input(item)
         properties |= dict.fromkeys(names, shape)
         every += [{"not": {"required": list(pair)}} for pair in combinations(names, 2)]
-        if item.required and len(names) > 1:
+        if item.required and len(names) > 1 and name not in placed:
             every.append({"anyOf": [{"required": [one]} for one in names]})
     if limits.sources:
         every.append({"anyOf": [_of_generation_type(limits, one) for one in limits.generation_types]})
     every += filter(None, (_of_rule(limits, rule) for rule in limits.rules))
     required = [n for n, item in limits.inputs.items() if item.required and len(limits.names_of(n)) == 1]
-    # Media that a request may give as source_media_urls are asked for by the generation types.
-    placed = {name for source in limits.sources for name in source.into}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",

@@ -114,7 +114,7 @@ class Reading:
             return meter.constant
         value = self.inputs.get(meter.input)
         if meter.values:
-            return meter.values.get(str(value)) or _number(None, meter.input)
+            return _chosen(meter, value, meter.input)
         return _number(value, meter.input)
 
     def _is_unmeasured(self, name: str) -> bool:
@@ -130,7 +130,13 @@ class Reading:
         value = self.inputs.get(name)
         if isinstance(value, Mapping):
             return _number(value.get("width"), name) * _number(value.get("height"), name)
-        return meter.values.get(str(value)) or _number(None, name)
+        return _chosen(meter, value, name)
+
+
+def _chosen(meter: Meter, value: Any, name: str) -> Decimal:
+    if str(value) not in meter.values:
+        raise PricingError(f"the meter knows no quantity for this '{name}'")
+    return meter.values[str(value)]
 
 
 def _number(value: Any, name: str) -> Decimal:

@@ -98,6 +98,8 @@ class MeterShape(Strict):
     def _check_size(self, meter: str, item: InputShape) -> None:
         if item.type != "size" or item.maximum is None or item.default is None:
             raise ValueError(f"meter '{meter}' needs a size with a maximum and a default in '{self.pixels_of}'")
+        if set(self.values) != set(item.presets):
+            raise ValueError(f"meter '{meter}' needs the pixels of each preset of '{self.pixels_of}', and no other")
 
 
 class ComponentShape(Strict):
