@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from museway import errors
@@ -207,9 +208,16 @@ def test_models_pricing_and_health_need_no_key(gateway: FakeGateway) -> None:
     client = gateway.client(api_key=None)
     assert client.models(kind="video", q=None, supports_sound=True) == [{"id": MODEL}]
     assert dict(gateway.requests[0].url.params) == {"kind": "video", "supports_sound": "true"}
-    assert client.pricing() == [{"model": MODEL}]
+    assert client.pricing(kind="video") == [{"model": MODEL}]
+    assert dict(gateway.requests[1].url.params) == {"kind": "video"}
     assert client.health()["status"] == "ok"
     assert all("authorization" not in request.headers for request in gateway.requests)
+
+
+def test_one_model_is_found_by_its_id_with_slashes(gateway: FakeGateway) -> None:
+    gateway.interruptions = [httpx.Response(200, json={"id": MODEL})]
+    assert gateway.client(api_key=None).model(MODEL) == {"id": MODEL}
+    assert gateway.requests[-1].url.path == f"/v1/models/{MODEL}"
 
 
 def test_balance(client: Client) -> None:

@@ -25,6 +25,7 @@ def _refusal(status: int, **content: object) -> Answer:
         (403, "forbidden", errors.AuthenticationError),
         (404, "not_found", errors.NotFound),
         (409, "already_finished", errors.MusewayError),
+        (410, "model_retired", errors.ModelRetired),
         (413, "payload_too_large", errors.PayloadTooLarge),
         (422, "idempotency_key_reused", errors.InvalidRequest),
         (429, "rate_limited", errors.RateLimited),

@@ -115,9 +115,13 @@ class Operations:
         """The catalog, or what of it fits the filters."""
         return (yield from self._items("/v1/models", filters, is_public=True))
 
-    def pricing(self) -> Flow[list[dict[str, Any]]]:
-        """Every model with its rate table."""
-        return (yield from self._items("/v1/pricing", {}, is_public=True))
+    def model(self, model_id: str) -> Flow[dict[str, Any]]:
+        """One model. Its id keeps its slashes."""
+        return (yield from self._exchange(Call("GET", f"/v1/models/{quote(model_id)}", is_public=True))).json()
+
+    def pricing(self, filters: Mapping[str, Any]) -> Flow[list[dict[str, Any]]]:
+        """Every model with its rate table, or what of it fits the filters."""
+        return (yield from self._items("/v1/pricing", filters, is_public=True))
 
     def health(self) -> Flow[dict[str, Any]]:
         """Whether the gateway answers, and its versions."""

@@ -17,6 +17,7 @@ from museway.errors import (
     GenerationFailed,
     InsufficientCredits,
     InvalidRequest,
+    ModelRetired,
     MusewayError,
     NotFound,
     PayloadTooLarge,
@@ -196,7 +197,10 @@ def failure_of(status: Mapping[str, Any], request_id: str | None) -> GenerationF
     )
 
 
-_BY_CODE: Final[Mapping[str, type[MusewayError]]] = {"unknown_model": UnknownModel}
+_BY_CODE: Final[Mapping[str, type[MusewayError]]] = {
+    "unknown_model": UnknownModel,
+    "model_retired": ModelRetired,
+}
 _BY_STATUS: Final[Mapping[int, type[MusewayError]]] = {
     400: InvalidRequest,
     401: AuthenticationError,

@@ -176,12 +176,16 @@ class Client(_Configured):
         return self._perform(self._operations.estimate(MediaRequest(model, {**(inputs or {}), **kwargs})))
 
     def models(self, **filters: Any) -> list[dict[str, Any]]:
-        """The catalog; `kind`, `capability`, `mode`, `family` and `q` narrow it. Needs no key."""
+        """The catalog; `kind`, `capability`, `mode`, `family`, `status` and `q` narrow it. Needs no key."""
         return self._perform(self._operations.models(filters))
 
-    def pricing(self) -> list[dict[str, Any]]:
-        """Every model with its rate table, in US dollars and credits. Needs no key."""
-        return self._perform(self._operations.pricing())
+    def model(self, model_id: str) -> dict[str, Any]:
+        """Everything about one model: its input schema, limits, prices and who serves it. Needs no key."""
+        return self._perform(self._operations.model(model_id))
+
+    def pricing(self, **filters: Any) -> list[dict[str, Any]]:
+        """Every model with its rate table, in US dollars and credits; filters as for `models`. Needs no key."""
+        return self._perform(self._operations.pricing(filters))
 
     def health(self) -> dict[str, Any]:
         """The gateway's `status`, `version`, `catalog_version` and `stage`. Needs no key."""
@@ -275,9 +279,13 @@ class AsyncClient(_Configured):
         """As `Client.models`."""
         return await self._perform(self._operations.models(filters))
 
-    async def pricing(self) -> list[dict[str, Any]]:
+    async def model(self, model_id: str) -> dict[str, Any]:
+        """As `Client.model`."""
+        return await self._perform(self._operations.model(model_id))
+
+    async def pricing(self, **filters: Any) -> list[dict[str, Any]]:
         """As `Client.pricing`."""
-        return await self._perform(self._operations.pricing())
+        return await self._perform(self._operations.pricing(filters))
 
     async def health(self) -> dict[str, Any]:
         """As `Client.health`."""

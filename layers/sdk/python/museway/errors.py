@@ -10,6 +10,7 @@
     ├── AuthenticationError       401, 403
     ├── InsufficientCredits       402                                    .needed_micros .available_micros
     ├── NotFound                  404
+    ├── ModelRetired              410  model_retired                  .successor .price_difference_micros
     ├── PayloadTooLarge           413
     ├── RateLimited               429 (retried already)                            .retry_after_seconds
     └── ServerError               5xx (503 was retried already)
@@ -26,6 +27,7 @@ __all__ = [
     "GenerationFailed",
     "InsufficientCredits",
     "InvalidRequest",
+    "ModelRetired",
     "MusewayError",
     "NotConfigured",
     "NotFound",
@@ -137,6 +139,20 @@ class UnknownModel(InvalidRequest):
     def nearest(self) -> list[str]:
         """Registered ids that look like it, best first."""
         return list(self.fields.get("nearest") or [])
+
+
+class ModelRetired(MusewayError):
+    """No provider serves the model any more; nothing was held."""
+
+    @property
+    def successor(self) -> str | None:
+        """The model to use instead, where there is one."""
+        return self.fields.get("successor")
+
+    @property
+    def price_difference_micros(self) -> int | None:
+        """What the same call costs more with the successor (less, when negative), where it takes that call."""
+        return self.fields.get("price_difference_micros")
 
 
 class AuthenticationError(MusewayError):

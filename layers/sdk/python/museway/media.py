@@ -1,14 +1,14 @@
 """`from museway import media`: the calls of one default client.
 
-`media.run(...)`, `media.submit(...)`, `media.estimate(...)`, `media.models(...)`, `media.upload(...)`,
-`media.download(...)`; `await media.arun(...)` and `await media.asubmit(...)`. They are the methods of
-`museway.Client` and `museway.AsyncClient`, documented there. The default clients read `MUSEWAY_URL` and
-`MUSEWAY_API_KEY` at the first call and open their connections then.
+`media.run(...)`, `media.submit(...)`, `media.estimate(...)`, `media.models(...)`, `media.model(...)`,
+`media.upload(...)`, `media.download(...)`; `await media.arun(...)` and `await media.asubmit(...)`. They are the
+methods of `museway.Client` and `museway.AsyncClient`, documented there. The default clients read `MUSEWAY_URL`
+and `MUSEWAY_API_KEY` at the first call and open their connections then.
 """
 
 from museway.client import AsyncClient, Client
 
-__all__ = ["arun", "asubmit", "download", "estimate", "generation", "models", "run", "submit", "upload"]
+__all__ = ["arun", "asubmit", "download", "estimate", "generation", "model", "models", "run", "submit", "upload"]
 
 _client = Client()
 _async_client = AsyncClient()
@@ -18,6 +18,7 @@ submit = _client.submit
 generation = _client.generation
 estimate = _client.estimate
 models = _client.models
+model = _client.model
 upload = _client.upload
 download = _client.download
 

@@ -1,4 +1,4 @@
-"""run, estimate, status, upload, models, pricing."""
+"""run, status, upload."""
 
 import json
 from collections.abc import Callable
@@ -76,14 +76,6 @@ def test_an_interrupted_run_says_that_the_generation_goes_on(museway: Museway, g
     assert museway("status", "gen_1").exit_code == 0
 
 
-def test_estimate(museway: Museway, gateway: FakeGateway) -> None:
-    text = museway("estimate", MODEL, "duration=8").stdout
-    assert "silent  output_seconds  8         video_second  0.084  0.672\n" in text
-    assert "at most      $0.672 (67.2 credits, 672000 micros)\n" in text
-    assert gateway.body("/v1/estimate") == {"model": MODEL, "inputs": {"duration": 8}}
-    assert json.loads(museway("estimate", MODEL, "--json").stdout)["maximum_micros"] == 672_000
-
-
 def test_status_of_a_generation(museway: Museway, gateway: FakeGateway) -> None:
     museway("run", MODEL)
     text = museway("status", "gen_1").stdout
@@ -123,31 +115,3 @@ def test_upload(museway: Museway, gateway: FakeGateway, tmp_path: Path) -> None:
     missing = museway("upload", "none.png")
     assert missing.exit_code == 1
     assert "file_not_found" in missing.stderr
-
-
-def test_models(museway: Museway, gateway: FakeGateway) -> None:
-    gateway.lists["/v1/models"] = [
-        {"id": MODEL, "kind": "video", "family": "kling-v3", "name": "Kling 3.0"},
-        {"id": "nano-banana", "kind": "image", "family": None, "name": "Nano Banana"},
-    ]
-    assert museway("models", "--kind", "video", "--q", "kling").stdout == (
-        "id                     kind   family    name\n"
-        "kuaishou/kling-v3-i2v  video  kling-v3  Kling 3.0\n"
-        "nano-banana            image            Nano Banana\n"
-    )
-    assert dict(gateway.requests[-1].url.params) == {"kind": "video", "q": "kling"}
-    assert len(json.loads(museway("models", "--json").stdout)["items"]) == 2
-
-
-def test_pricing(museway: Museway, gateway: FakeGateway) -> None:
-    rows = [
-        {"row_id": "silent", "rate": "0.084", "unit": "video_second", "when": {"generate_audio": False}},
-        {"row_id": "audio", "rate": "0.112", "unit": "video_second", "when": None},
-    ]
-    gateway.lists["/v1/pricing"] = [{"model": MODEL, "rate_table": rows}]
-    assert museway("pricing").stdout == (
-        "model                  row     rate    unit          when\n"
-        "kuaishou/kling-v3-i2v  silent  $0.084  video_second  generate_audio=False\n"
-        "kuaishou/kling-v3-i2v  audio   $0.112  video_second\n"
-    )
-    assert json.loads(museway("pricing", "--json").stdout)["items"][0]["rate_table"] == rows

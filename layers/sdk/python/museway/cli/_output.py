@@ -31,7 +31,7 @@ def say_error(error: MusewayError) -> None:
     say(f"error: {error.message} ({error.code})", to_stderr=True)
     if error.hint:
         say(f"hint:  {error.hint}", to_stderr=True)
-    for name in ("field", "allowed", "nearest", "needed_micros", "available_micros"):
+    for name in ("field", "allowed", "available_variants", "nearest", "successor", "needed_micros", "available_micros"):
         if (value := error.fields.get(name)) not in (None, "", []):
             shown = ", ".join(map(str, value)) if isinstance(value, list) else value
             say(f"       {name}: {shown}", to_stderr=True)

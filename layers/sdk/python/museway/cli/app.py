@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from museway import __version__
-from museway.cli import admin, billing, catalog, generation, local
+from museway.cli import admin, billing, catalog, generation, local, models
 from museway.cli._output import say, say_error
 from museway.errors import MusewayError
 
@@ -34,9 +34,9 @@ _STYLE: dict[str, Any] = {"no_args_is_help": True, "rich_markup_mode": None, "ad
 app = typer.Typer(cls=Commands, pretty_exceptions_enable=False, **_STYLE)
 for _command in (
     generation.run,
-    generation.models,
-    generation.pricing,
-    generation.estimate,
+    models.models,
+    models.pricing,
+    models.estimate,
     generation.status,
     generation.upload,
     billing.balance,

@@ -1,15 +1,13 @@
-"""Commands that speak of models and generations: run, estimate, status, upload, models, pricing."""
+"""Commands that speak of generations: run, status, upload."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from museway._wire import require
 from museway.cli._context import LocalSystem, local_system, make_client
 from museway.cli._inputs import parse_inputs
-from museway.cli._output import money, progress_bar, say, say_json, say_pairs, say_table
+from museway.cli._output import money, progress_bar, say, say_json, say_pairs
 from museway.client import Client, Generation
 from museway.errors import InvalidRequest, MusewayError
 
@@ -62,28 +60,6 @@ def run(
     )
 
 
-def estimate(model: Model, inputs: Inputs = None, as_json: AsJson = False) -> None:
-    """Print what a run would cost and how long it would take; starts nothing."""
-    given = parse_inputs(inputs or [])
-    with make_client() as client:
-        answer = client.estimate(model, given)
-    if as_json:
-        say_json(answer)
-        return
-    lines = answer.get("lines") or []
-    heads = ("row_id", "meter", "quantity", "unit", "rate", "amount")
-    say_table(heads, [[line.get(head) for head in heads] for line in lines])
-    say()
-    say_pairs(
-        [
-            ("expected", money(require(answer, "expected_micros", int))),
-            ("at most", money(require(answer, "maximum_micros", int))),
-            ("takes about", f"{answer.get('estimated_time_seconds')} s"),
-            ("assumes", "; ".join(answer.get("assumptions") or [])),
-        ]
-    )
-
-
 def status(
     generation_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="A generation's id.")] = None,
     local: Annotated[bool, typer.Option("--local", help="Whether the system on this machine runs.")] = False,
@@ -130,36 +106,6 @@ def upload(
     say_json(stored) if as_json else say(stored["url"])
 
 
-def models(
-    kind: Annotated[str | None, typer.Option(help="image, video, audio or text.")] = None,
-    q: Annotated[str | None, typer.Option("--q", help="Words to look for.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the models."""
-    with make_client() as client:
-        items = client.models(kind=kind, q=q)
-    if as_json:
-        say_json({"items": items})
-        return
-    heads = ("id", "kind", "family", "name")
-    say_table(heads, [[item.get(head) for head in heads] for item in items])
-
-
-def pricing(as_json: AsJson = False) -> None:
-    """List every model's rates."""
-    with make_client() as client:
-        items = client.pricing()
-    if as_json:
-        say_json({"items": items})
-        return
-    rows = [
-        (item.get("model"), row.get("row_id"), f"${row.get('rate')}", row.get("unit"), _when(row.get("when")))
-        for item in items
-        for row in item.get("rate_table") or []
-    ]
-    say_table(("model", "row", "rate", "unit", "when"), rows)
-
-
 def _awaited(generation: Generation, title: str, timeout: float | None, *, is_watched: bool) -> dict[str, Any]:
     try:
         with progress_bar(title, is_shown=is_watched) as on_progress:
@@ -167,12 +113,6 @@ def _awaited(generation: Generation, title: str, timeout: float | None, *, is_wa
     except KeyboardInterrupt:
         say(f"{generation.id} goes on; see it with: museway status {generation.id}", to_stderr=True)
         raise
-
-
-def _when(condition: object) -> str:
-    if isinstance(condition, Mapping):
-        return ", ".join(f"{name}={value}" for name, value in condition.items())
-    return str(condition or "")
 
 
 def _local_status(*, as_json: bool) -> None:
