@@ -146,3 +146,8 @@ def book(starts: str, **fields: Any) -> Changed:
         model["price_books"].append(later)
 
     return change
+
+
+def second_offer(model: dict[str, Any]) -> None:
+    """Let another provider serve the model too."""
+    model["offers"].append(model["offers"][0] | {"provider": "openai"})

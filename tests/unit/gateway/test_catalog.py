@@ -11,8 +11,8 @@ import pytest
 from moto import mock_aws
 
 from gateway import catalog, config, ids, tables
-from gateway.errors import BadRequest, Conflict, NotFound, Unavailable, UnknownModel, VariantRequired
-from tests.unit.gateway.shipped import COMPILED, SNAPSHOT
+from gateway.errors import BadRequest, Conflict, NotFound, Unavailable
+from tests.unit.gateway.shipped import COMPILED
 
 CHANGED = copy.deepcopy(COMPILED)
 CHANGED["models"][0]["name"] = "Renamed"
@@ -88,72 +88,6 @@ def store(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Store]:
         yield Store(monkeypatch)
     catalog.forget()
     config.settings.cache_clear()
-
-
-# In memory.
-
-
-def test_a_model_is_found_by_its_id() -> None:
-    assert SNAPSHOT.model("kuaishou/kling-v3-i2v").name == "Kling 3.0 image to video"
-
-
-@pytest.mark.parametrize(
-    ("asked", "nearest"),
-    [
-        ("nano-bananna", "nano-banana"),
-        ("kuaishou/kling-v3-t2vv", "kuaishou/kling-v3-t2v"),
-        ("gpt-image2", "gpt-image-2"),
-        ("tts-1", "openai/tts-1"),
-    ],
-)
-def test_an_unknown_model_names_the_nearest(asked: str, nearest: str) -> None:
-    with pytest.raises(UnknownModel) as caught:
-        SNAPSHOT.model(asked)
-    assert caught.value.fields["nearest"][0] == nearest
-    assert (caught.value.status, caught.value.fields["field"]) == (400, "model")
-
-
-@pytest.mark.parametrize("asked", ["", "zzzzzzzzzzzz", "x" * 100_000])
-def test_an_unknown_model_like_nothing_we_have(asked: str) -> None:
-    with pytest.raises(UnknownModel) as caught:
-        SNAPSHOT.model(asked)
-    assert caught.value.fields["nearest"] == []
-    assert len(caught.value.message) < 200
-
-
-def test_a_family_label_asks_for_a_variant() -> None:
-    with pytest.raises(VariantRequired) as caught:
-        SNAPSHOT.model("seedance-2-fast")
-    assert caught.value.body() | {"hint": ""} == {
-        "error": "variant_required",
-        "message": "'seedance-2-fast' is a family; name one of its variants.",
-        "hint": "",
-        "family": "seedance-2-fast",
-        "available_variants": list(SNAPSHOT.families["seedance-2-fast"]),
-    }
-
-
-@pytest.mark.parametrize(
-    ("model", "inputs", "endpoint"),
-    [
-        ("nano-banana", {}, "fal-ai/nano-banana"),
-        ("nano-banana", {"image_urls": []}, "fal-ai/nano-banana"),
-        ("nano-banana", {"image_urls": ["https://a/b.png"]}, "fal-ai/nano-banana/edit"),
-        ("gpt-image-2", {"image_urls": ["https://a/b.png"]}, "openai/gpt-image-2/edit"),
-        ("seedance-2-fast-480p", {"image_urls": []}, "bytedance/seedance-2.0/fast/text-to-video"),
-        (
-            "seedance-2-fast-480p",
-            {"image_urls": ["https://a/b"], "generation_type": "image-to-video"},
-            "bytedance/seedance-2.0/fast/image-to-video",
-        ),
-        ("openai/tts-1", {}, "audio/speech"),
-    ],
-)
-def test_the_endpoint_follows_from_the_inputs(model: str, inputs: dict[str, Any], endpoint: str) -> None:
-    assert SNAPSHOT.model(model).offers[0].endpoint(inputs) == endpoint
-
-
-# In the table.
 
 
 def test_what_is_published_is_what_is_read(store: Store) -> None:

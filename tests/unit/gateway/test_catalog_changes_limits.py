@@ -160,3 +160,14 @@ def test_references() -> None:
     assert breaking
     assert clause.startswith("names in prompt must be those of people")
     assert said(people, old=(people, names)) == [("names in prompt are no longer held against people", False)]
+
+
+def test_what_no_price_covers() -> None:
+    named = setting("unpriced", to=["hd", "upscale"])
+    assert said(named) == [
+        ("hd is refused from now on, because no price covers it", True),
+        ("upscale is refused from now on, because no price covers it", True),
+    ]
+    assert said(old=(named,)) == [("hd is no longer refused", False), ("upscale is no longer refused", False)]
+    turned = setting("unpriced", to=["upscale", "hd"])
+    assert said(turned, old=(named,)) == [("what is refused is listed in another order", False)]

@@ -44,7 +44,16 @@ def plain_inputs(model: Model) -> dict[str, Any]:
             inputs[source.into[0]] = [_URL] * fewest
         elif fewest:
             inputs |= dict.fromkeys(source.into[:fewest], _URL)
+    for item in model.limits.inputs.values():
+        if item.sum_of and inputs.get(item.sum_of[0]):
+            _add_up(inputs[item.sum_of[0]], item.sum_of[1], item)
     return inputs | {GENERATION_TYPE: kind}
+
+
+def _add_up(entries: list[dict[str, Any]], key: str, item: limits.Input) -> None:
+    """Make the entries' sum one that the input which stands for it takes."""
+    total = item.default if item.default is not None else _least_value(item)
+    entries[0][key] = total - sum(entry[key] for entry in entries[1:])
 
 
 def _least(items: Mapping[str, limits.Input]) -> dict[str, Any]:
@@ -63,6 +72,6 @@ def _least_value(item: limits.Input) -> Any:
         "boolean": False,
         "media": _URL,
         "media_list": [_URL] * count,
-        "objects": [_least(item.entries)] * count if item.type == "objects" else [],
+        "objects": [_least(item.entries) for _ in range(count)],
         "size": next(iter(item.presets), None),
     }.get(item.type, _TEXT)

@@ -10,7 +10,7 @@ Clause = tuple[str, bool]
 """Words, and whether they break something."""
 
 PARTS = (
-    "inputs", "fields", "sources", "rules", "references", "generation_types", "modes", "capabilities",
+    "inputs", "fields", "unpriced", "sources", "rules", "references", "generation_types", "modes", "capabilities",
 )  # fmt: skip
 """The keys of a compiled model that this module speaks of."""
 
@@ -24,6 +24,7 @@ def limit_changes(old: Compiled, new: Compiled, priced: frozenset[str]) -> Itera
     describe: dict[str, Callable[[Any, Any], Iterator[Clause]]] = {
         "inputs": lambda before, after: _inputs(before or {}, after or {}, priced),
         "fields": lambda before, after: _named(before or {}, after or {}, "typed field"),
+        "unpriced": lambda before, after: _refused(before or [], after or []),
         "sources": lambda before, after: _sources(before or [], after or []),
         "rules": lambda before, after: _rules(before or [], after or []),
         "references": lambda before, after: _references(before or [], after or []),
@@ -195,6 +196,17 @@ def _rules(old: list[Compiled], new: list[Compiled]) -> Iterator[Clause]:
         yield f'rule {rule["code"]} is gone: "{rule["message"]}"', False
     if not added and not gone:
         yield "the rules are in another order", False
+
+
+def _refused(old: list[str], new: list[str]) -> Iterator[Clause]:
+    for name in new:
+        if name not in old:
+            yield f"{name} is refused from now on, because no price covers it", True
+    for name in old:
+        if name not in new:
+            yield f"{name} is no longer refused", False
+    if set(old) == set(new):
+        yield "what is refused is listed in another order", False
 
 
 def _references(old: list[Compiled], new: list[Compiled]) -> Iterator[Clause]:
