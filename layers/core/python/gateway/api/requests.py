@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
 
 from gateway.submission import Order
 
@@ -26,11 +26,11 @@ class GenerateMedia(BaseModel):
     negative_prompt: str | None = None
     source_media_urls: str | list[str] | None = None
     aspect_ratio: str | None = None
-    duration: Annotated[str | int | float | None, Field(strict=True, description='Seconds: 5, "5" or "5s"')] = None
+    duration: Annotated[str | StrictInt | StrictFloat | None, Field(description='Seconds: 5, "5" or "5s"')] = None
     quality: str | None = None
     resolution: str | None = None
-    sound: Annotated[bool | None, Field(strict=True)] = None
-    seed: Annotated[int | None, Field(strict=True)] = None
+    sound: StrictBool | None = None
+    seed: StrictInt | None = None
     max_price_micros: Micros | None = None
     session_id: SessionId = None
     metadata: Metadata = None
