@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 import uuid
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ CHARACTERS_PER_TOKEN = 4
 # https://platform.openai.com/docs/guides/prompt-caching: from 1,024 tokens on, in steps of 128.
 CACHED_FROM_TOKENS, CACHED_STEP_TOKENS = 1024, 128
 REASONING_STEP_TOKENS = 64
-_REASONING = ("gpt-5", "o1", "o3", "o4")
+_WRITES = re.compile(r"(gpt-|o)\d(?!.*-(tts|transcribe|image))")
+_REASONS = re.compile(r"gpt-[5-9]|o\d")
 _OPENINGS = ("Of course.", "Here is what comes to mind.", "Gladly.", "Let us begin.", "A good question.")
 _PLACES = ("harbour", "orchard", "workshop", "library", "valley", "station", "garden", "market", "lighthouse")
 _DOERS = ("a painter", "the night train", "an old fox", "two sisters", "the tide", "a careful engineer", "the choir")
@@ -55,7 +57,7 @@ class ChatRequest(BaseModel):
     @field_validator("model")
     @classmethod
     def _model_writes(cls, model: str) -> str:
-        if not model.startswith(("gpt-3", "gpt-4", "gpt-5", "o1", "o3", "o4")) or "tts" in model:
+        if not _WRITES.match(model):
             raise ValueError("this model does not exist, or is not for chats")
         return model
 
@@ -141,7 +143,7 @@ def tokens_of(text: str) -> int:
 def _written(wanted: ChatRequest, index: int) -> _Choice:
     """One choice: the same for the same conversation and seed. Thinking uses up the limit before the words do."""
     chance = generator(wanted.model, wanted.conversation, wanted.seed, index)
-    thinks = wanted.model.startswith(_REASONING) and wanted.reasoning_effort not in ("none", "minimal")
+    thinks = bool(_REASONS.match(wanted.model)) and wanted.reasoning_effort not in ("none", "minimal")
     reasoning = REASONING_STEP_TOKENS * chance.randint(1, 4) if thinks else 0
     subject = " ".join(wanted.messages[-1].words.split()[:12])
     sentences = [chance.choice(_OPENINGS), f'You asked: "{subject}".']

@@ -207,13 +207,14 @@ def test_a_chat_of_at_most_so_many_tokens(open_ai: openai.OpenAI) -> None:
     assert answer.usage.completion_tokens == 20
 
 
-def test_a_chat_that_thinks(open_ai: openai.OpenAI) -> None:
-    usage = chat(open_ai, model="gpt-5-mini").usage
+@pytest.mark.parametrize("model", ["gpt-5-mini", "gpt-6.1-sol", "o3"])
+def test_a_chat_that_thinks(open_ai: openai.OpenAI, model: str) -> None:
+    usage = chat(open_ai, model=model).usage
     assert usage is not None
     assert usage.completion_tokens_details is not None
     thought = usage.completion_tokens_details.reasoning_tokens or 0
     assert 64 <= thought < usage.completion_tokens
-    nothing_left = chat(open_ai, model="gpt-5-mini", max_completion_tokens=64)
+    nothing_left = chat(open_ai, model=model, max_completion_tokens=64)
     assert nothing_left.choices[0].message.content == ""
     assert nothing_left.choices[0].finish_reason == "length"
 
@@ -242,6 +243,7 @@ def test_a_chat_without_words(open_ai: openai.OpenAI, control: SandboxControl, f
     ("more", "param"),
     [
         ({"model": "gpt-image-2"}, "model"),
+        ({"model": "gpt-4o-mini-tts"}, "model"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "fox", "content": "Hi."}]}, "messages.0.role"),
         ({"max_completion_tokens": 0}, "max_completion_tokens"),
