@@ -30,7 +30,7 @@ REFERENCE = {"request_id": "req-1", "endpoint": "fal-ai/kling-video/v2.6/pro/tex
 SUBMISSION = Submission(
     attempt_id="att_1",
     endpoint=REFERENCE["endpoint"],
-    body={"prompt": "a cat", "duration": "5"},
+    body={"prompt": "a cat", "duration": "5", "sync_mode": True},
     webhook_url="https://api.example/v1/callbacks/fal/gen_1/tok?a=b",
     timeout_seconds=5,
 )

@@ -84,7 +84,8 @@ class Fal:
                 url,
                 # Falling back is our decision; fal's own ten retries would only delay it.
                 headers={**headers, "x-fal-no-retry": "1"},
-                json=dict(submission.body),
+                # With `sync_mode` fal answers the media itself instead of URLs, which no webhook could carry.
+                json={name: value for name, value in submission.body.items() if name != "sync_mode"},
                 timeout_seconds=submission.timeout_seconds,
                 max_bytes=ANSWER_BYTES_MAX,
             )
