@@ -20,6 +20,9 @@ COMPILED_CATALOG = Path(catalog.__file__).parent / "compiled.json"
 DOCUMENTS_BYTES_MAX = 20_000_000
 """Of the catalog's documents, unpacked. Some fifty models make half a megabyte."""
 
+FAULTS_MAX = 100
+"""Of a broken catalog, listed in an answer."""
+
 
 def perform(request: Mapping[str, Any]) -> dict[str, Any]:
     """Carry out one request, `{"action": ..., ...}`. Raises a GatewayError that says what is wrong with it."""
@@ -160,11 +163,13 @@ def _compiled(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return compile_documents(documents, providers.BASE_URLS)
     except BrokenCatalog as broken:
+        count = len(broken.faults)
         listed = [
-            {"document": fault.document, "path": list(fault.path), "message": fault.message} for fault in broken.faults
+            {"document": fault.document, "path": list(fault.path), "message": fault.message}
+            for fault in broken.faults[:FAULTS_MAX]
         ]
         raise BadRequest(
-            f"The catalog has {len(listed)} fault{'s' if len(listed) > 1 else ''}; nothing was published.",
+            f"The catalog has {count} fault{'s' if count > 1 else ''}; nothing was published.",
             code="broken_catalog",
             hint="Correct them and try again; `museway admin catalog check` names their lines.",
             faults=listed,
