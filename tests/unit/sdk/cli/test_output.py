@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from museway.cli._output import money, progress_bar, shifted
+from museway.cli._output import money, progress_bar, say_error, shifted
+from museway.errors import MusewayError
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,9 @@ def test_the_bar_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) ->
         follow({"status": "processing", "progress": 40})
         follow({"status": "completed", "progress": None})
     assert "a [b] model" in terminal.getvalue()
+
+
+def test_limits_are_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    fields = {"field": "duration", "allowed": {"minimum": 3, "maximum": None, "side": [1, 2]}, "nearest": []}
+    say_error(MusewayError("No.", code="no", fields=fields))
+    assert capsys.readouterr().err == "error: No. (no)\n       field: duration\n       allowed: minimum 3, side 1, 2\n"

@@ -275,6 +275,9 @@ def quote(
     reading = Reading(meters, inputs, measured or {})
     lines = tuple(_line(component, row.row_id, reading) for component in row.components)
     assumptions = dict.fromkeys(text for part in row.components for text in reading.assumptions(part.meter))
+    if reported := [line.meter for line in lines if line.usage]:
+        text = f"What the provider reports decides {', '.join(reported)}: an estimate, bounded by the maximum."
+        assumptions[text] = None
     priced = {
         name: _named(name, inputs[name], books, meters, measured or {})
         for name in sorted(inputs_read(books, meters))

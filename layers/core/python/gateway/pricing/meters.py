@@ -87,8 +87,6 @@ class Reading:
         if meter.seconds_of and self._is_unmeasured(meter.seconds_of):
             seconds = exact(meter.seconds_max)
             yield f"The length of a medium in '{meter.seconds_of}' could not be read; it counts {seconds} s in all."
-        if meter.usage:
-            yield f"'{name}' is what the provider will report; this is an estimate, bounded by the maximum."
         for other in sorted(meter.meters):
             yield from self.assumptions(other)
 

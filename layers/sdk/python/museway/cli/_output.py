@@ -14,6 +14,10 @@ from museway.errors import MusewayError
 
 MICROS_PLACES = 6
 CREDIT_PLACES = 4
+_FIELDS_SAID = (
+    *("field", "allowed", "available_variants", "nearest", "successor", "price_difference_micros"),
+    *("needed_micros", "available_micros"),
+)
 
 
 def say(text: str = "", *, to_stderr: bool = False) -> None:
@@ -31,13 +35,18 @@ def say_error(error: MusewayError) -> None:
     say(f"error: {error.message} ({error.code})", to_stderr=True)
     if error.hint:
         say(f"hint:  {error.hint}", to_stderr=True)
-    for name in ("field", "allowed", "available_variants", "nearest", "successor", "needed_micros", "available_micros"):
-        if (value := error.fields.get(name)) not in (None, "", []):
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            say(f"       {name}: {shown}", to_stderr=True)
+    for name in _FIELDS_SAID:
+        if (value := error.fields.get(name)) not in (None, "", [], {}):
+            say(f"       {name}: {_in_words(value)}", to_stderr=True)
     for name, value in (("generation", error.generation_id), ("request", error.request_id)):
         if value:
             say(f"       {name}: {value}", to_stderr=True)
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_in_words(part)}" for name, part in value.items() if part is not None)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def say_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
