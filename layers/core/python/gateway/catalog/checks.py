@@ -62,11 +62,6 @@ def faults(
     return found
 
 
-def uncovered_inputs(model: ModelShape) -> list[str]:
-    """Faults of the rate tables and endpoints: an input without a row, a row that nothing hits."""
-    return [text for _, text in _uncovered(model)]
-
-
 def _named_twice(families: Mapping[str, FamilyShape]) -> Iterator[Fault]:
     defined: dict[str, str] = {}
     for document, family in families.items():

@@ -78,8 +78,8 @@ class ModelShape(Strict):
             for row in book.rows:
                 for component in row.components:
                     needed = {component.meter, *(["outputs"] if component.per_output else [])}
-                    if missing := needed - set(self.meters):
-                        raise ValueError(f"row '{row.row_id}' uses the unknown meter {sorted(missing)}")
+                    if unknown := sorted(needed - set(self.meters)):
+                        raise ValueError(f"row '{row.row_id}' uses the unknown meter '{unknown[0]}'")
         starts = [book.effective_from for book in self.price_books]
         if len(set(starts)) < len(starts):
             raise ValueError("two price books start on the same day")
