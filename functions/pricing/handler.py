@@ -10,7 +10,7 @@ app = api.resolver()
 handler = api.serve(app)
 
 
-@app.get("/v1/models", summary="List models", tags=["catalog"])
+@app.get("/v1/models", summary="List models", tags=["catalog"], compress=True)
 def list_models() -> Response[str]:
     """Every model with its inputs, limits and prices. Filters: kind, capability, mode, family, status, q."""
     return api.answer(catalog_views.models(api.query(app)))
@@ -23,7 +23,7 @@ def get_model() -> Response[str]:
     return api.answer(catalog_views.model(app.current_event.raw_event["pathParameters"]["model_id"]))
 
 
-@app.get("/v1/pricing", summary="Every price", tags=["catalog"])
+@app.get("/v1/pricing", summary="Every price", tags=["catalog"], compress=True)
 def get_pricing() -> Response[str]:
     """Every model's rate table, in US dollars and credits."""
     return api.answer(catalog_views.prices(api.query(app)))

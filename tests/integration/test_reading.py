@@ -1,5 +1,7 @@
 """Reading: lists, filters, prices, money and files; and that every price said is the price charged."""
 
+import base64
+import gzip
 import io
 from datetime import timedelta
 from typing import Any
@@ -178,6 +180,17 @@ def test_the_catalog_pages_where_it_is_asked_to(museway: World) -> None:
 def test_one_model_reads_as_in_the_list(museway: World) -> None:
     for listed in get(museway, "/v1/models", key=None)["items"]:
         assert get(museway, f"/v1/models/{listed['id']}", key=None) == listed
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/pricing"])
+def test_long_lists_are_compressed_for_whoever_takes_it(museway: World, path: str) -> None:
+    plain = museway.answer("GET", path, key=None)
+    packed = museway.answer("GET", path, key=None, headers={"Accept-Encoding": "gzip, br"})
+    assert not plain["isBase64Encoded"]
+    assert (packed["isBase64Encoded"], packed["headers"]["Content-Encoding"]) == (True, "gzip")
+    data = base64.b64decode(packed["body"])
+    assert len(data) < len(plain["body"]) / 5
+    assert gzip.decompress(data).decode() == plain["body"]
 
 
 def test_prices_are_the_rates_that_are_charged(museway: World) -> None:
