@@ -122,6 +122,7 @@ FUNCTIONS = (
         environment=(
             "PUBLIC_URL",
             "URL_ALLOWED_HOSTS",
+            "CATALOG_KEPT_SECONDS",
             "AWAIT_SECONDS_MAX",
             "DEADLINE_SECONDS_MAX",
             "PROVIDER_TIMEOUT_SECONDS",
@@ -144,7 +145,7 @@ FUNCTIONS = (
             Grant("catalog", "Query", keys=OBSERVED),
             Grant("projects", "GetItem"),
         ),
-        environment=("URL_ALLOWED_HOSTS",),
+        environment=("URL_ALLOWED_HOSTS", "CATALOG_KEPT_SECONDS"),
     ),
     Function("billing", (Grant("ledger", "GetItem"), Grant("ledger", "Query", index="listing"))),
     Function("drive", (Grant("drive", "PutObject GetObject", keys=FILES),)),
@@ -153,7 +154,7 @@ FUNCTIONS = (
         (Grant("jobs", "GetItem Query UpdateItem"), Grant("task_tokens", "SendTaskSuccess")),
         environment=("PROVIDER_BASE_URLS", "FAL_JWKS_URL"),
     ),
-    Function("docs", (Grant("catalog", "GetItem"),), environment=("PUBLIC_URL",)),
+    Function("docs", (Grant("catalog", "GetItem"),), environment=("PUBLIC_URL", "CATALOG_KEPT_SECONDS")),
     # Steps of the state machine.
     Function(
         "submit_attempt",

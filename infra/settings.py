@@ -58,6 +58,7 @@ class Settings:
     """SNS topic that alarms notify; empty: alarms only show in CloudWatch."""
     lambda_concurrency: int = 0
     """The account's Lambda concurrency, of which long waits get a reserved share; 0 reserves nothing."""
+    catalog_kept_seconds: float = 60.0
     poll_window_seconds: float = 45.0
     provider_timeout_seconds: float = 120.0
     await_seconds_max: int = 600
@@ -87,6 +88,7 @@ _STAGES = {
         "local",
         target=HOST,
         lambda_concurrency=12,
+        catalog_kept_seconds=5.0,
         poll_window_seconds=4.0,
         provider_timeout_seconds=6.0,
         await_seconds_max=8,

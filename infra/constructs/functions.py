@@ -132,6 +132,7 @@ def _values(settings: Settings, own_url: str) -> dict[str, str]:
         "PROVIDER_BASE_URLS": json.dumps(dict(urls), sort_keys=True) if urls else "",
         "FAL_JWKS_URL": settings.jwks_url,
         "URL_ALLOWED_HOSTS": ",".join(settings.url_allowed_hosts),
+        "CATALOG_KEPT_SECONDS": f"{settings.catalog_kept_seconds:g}",
         "POLL_WINDOW_SECONDS": f"{settings.poll_window_seconds:g}",
         "PROVIDER_TIMEOUT_SECONDS": f"{settings.provider_timeout_seconds:g}",
         "AWAIT_SECONDS_MAX": str(settings.await_seconds_max),

@@ -23,6 +23,7 @@ GIVEN = {
     "PROVIDER_BASE_URLS": '{"fal": "http://127.0.0.1:9000/fal"}',
     "FAL_JWKS_URL": "http://127.0.0.1:9000/jwks",
     "URL_ALLOWED_HOSTS": "127.0.0.1:9000,localhost:9001",
+    "CATALOG_KEPT_SECONDS": "5",
     "POLL_WINDOW_SECONDS": "4.5",
     "PROVIDER_TIMEOUT_SECONDS": "6",
     "AWAIT_SECONDS_MAX": "8",
@@ -46,6 +47,7 @@ def test_every_variable_is_read() -> None:
     assert found.fal_jwks_url == "http://127.0.0.1:9000/jwks"
     assert found.url_allowed_hosts == {"127.0.0.1:9000", "localhost:9001"}
     assert (found.poll_window_seconds, found.provider_timeout_seconds) == (4.5, 6.0)
+    assert found.catalog_kept_seconds == 5
     assert (found.await_seconds_max, found.deadline_seconds_max) == (8, 60)
     for name in ("CATALOG_TABLE", "PROJECTS_TABLE", "JOBS_TABLE", "LEDGER_TABLE", "DRIVE_BUCKET", "STATE_MACHINE_ARN"):
         assert getattr(found, name.lower()) == GIVEN[name]
@@ -57,6 +59,7 @@ def test_what_is_absent_or_empty_is_productions_value(environment: dict[str, str
     assert found.fal_jwks_url == config.FAL_JWKS_URL
     assert (found.provider_base_urls, found.url_allowed_hosts) == ({}, frozenset())
     assert (found.poll_window_seconds, found.provider_timeout_seconds) == (45, 120)
+    assert found.catalog_kept_seconds == 60
     assert (found.await_seconds_max, found.deadline_seconds_max) == (600, 7200)
     assert (found.jobs_table, found.public_url, found.provider_secret_arn) == ("", "", "")
 

@@ -27,6 +27,8 @@ class Settings:
     fal_jwks_url: str
     url_allowed_hosts: frozenset[str]
     """`host:port` pairs that the URL guard lets through although they are not public; empty on AWS."""
+    catalog_kept_seconds: float
+    """How long a container serves a catalog without looking whether there is a newer one."""
     poll_window_seconds: float
     provider_timeout_seconds: float
     await_seconds_max: int
@@ -53,6 +55,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         provider_base_urls=json.loads(get("PROVIDER_BASE_URLS") or "{}"),
         fal_jwks_url=get("FAL_JWKS_URL") or FAL_JWKS_URL,
         url_allowed_hosts=frozenset(filter(None, get("URL_ALLOWED_HOSTS", "").split(","))),
+        catalog_kept_seconds=float(get("CATALOG_KEPT_SECONDS") or 60),
         poll_window_seconds=float(get("POLL_WINDOW_SECONDS") or 45),
         provider_timeout_seconds=float(get("PROVIDER_TIMEOUT_SECONDS") or 120),
         await_seconds_max=int(get("AWAIT_SECONDS_MAX") or 600),

@@ -18,10 +18,9 @@ from typing import Any
 from gateway import ids, tables, telemetry
 from gateway.catalog import proof
 from gateway.catalog.snapshot import Model, Offer, Snapshot, from_compiled
+from gateway.config import settings
 from gateway.errors import BadRequest, Conflict, NotFound, Unavailable
 
-HEAD_CHECK_SECONDS = 60
-"""How long a container may serve a snapshot without looking at the head."""
 CHUNK_BYTES = 300_000
 """Below DynamoDB's 400 KB per item, with room for the attributes."""
 
@@ -32,13 +31,13 @@ class _Cache:
 
 
 def current() -> Snapshot:
-    """The current snapshot; looks at the head at most once a minute.
+    """The current snapshot; looks at the head at most once a minute (`catalog_kept_seconds`).
 
     A version that cannot be read is reported, and the one in memory served on. Raises Unavailable when there
     is none in memory, or none is published.
     """
     age_seconds = time.monotonic() - _Cache.checked_at_seconds
-    if _Cache.snapshot is not None and age_seconds < HEAD_CHECK_SECONDS:
+    if _Cache.snapshot is not None and age_seconds < settings().catalog_kept_seconds:
         return _Cache.snapshot
     head = tables.CatalogHead.find()
     if head is None:
