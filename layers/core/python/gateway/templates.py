@@ -58,12 +58,17 @@ class RequestTemplate:
 
 
 def render(template: RequestTemplate, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The provider's request body. Inputs without a value are left out; constants win."""
+    """The provider's request body. Inputs without a value are left out; constants win.
+
+    What the template puts somewhere wins over what a native request put there by the provider's own name:
+    the price was made of the former.
+    """
     held = [case for case in template.cases if conditions.hold(case.when, inputs)]
     spread = {**template.spread, **{name: into for case in held for name, into in case.spread.items()}}
     inputs = {**inputs, **_with_numbers(template, inputs)}
+    moved = {*spread, *template.entries, *template.rename}
     body: dict[str, Any] = {}
-    for name, value in inputs.items():
+    for name, value in sorted(inputs.items(), key=lambda one: one[0] in moved):
         if value is None or name in template.drop or name == GENERATION_TYPE:
             continue
         if name in spread:
