@@ -70,6 +70,7 @@ def kind_pattern(kind: str) -> str:
     return rf"^[^?#]*\.(?:{endings})(?:[?#]|$)"
 
 
+# In JSON Schema `$` is the very end; in Python it would also stand before a last line break.
 _PATTERNS = {kind: re.compile(kind_pattern(kind).removesuffix("$)") + r"\Z)") for kind in KINDS}
 
 
@@ -79,28 +80,9 @@ def kind_of(url: str) -> str | None:
 
 
 def _normalized(limits: Limits, request: Mapping[str, Any], door: _Door) -> Normalized:
-    inputs: dict[str, Any] = {}
-    warnings: list[str] = []
-    for name, value in request.items():
-        if name in {GENERATION_TYPE, SOURCES}:
-            continue
-        target = limits.fields.get(name, name)
-        if target not in limits.inputs:
-            if door.is_native and value is not None and (limits.is_closed or name in limits.unpriced):
-                raise InvalidField(
-                    f"This model's price does not cover the input '{brief(name)}'.",
-                    field=door.shown(brief(name)),
-                    allowed=sorted(limits.inputs),
-                )
-            if door.is_native:
-                inputs[name] = value
-            elif value is not None:
-                warnings.append(f"'{brief(name)}' is not used by this model and was ignored.")
-        elif value is not None:
-            if target in inputs:
-                raise InvalidField(f"'{target}' is given twice.", field=door.shown(name))
-            strict = not door.is_native or target in door.priced
-            inputs[target] = checked(limits.inputs[target], value, door.shown(name), strict=strict)
+    own = {name: value for name, value in request.items() if name not in {GENERATION_TYPE, SOURCES}}
+    inputs, unused = _inputs(limits, own, door)
+    warnings = [f"'{brief(name)}' is not used by this model and was ignored." for name in unused]
     from_urls = _place(limits, request.get(SOURCES), inputs, door)
     inputs |= from_urls
     inputs[GENERATION_TYPE] = _generation_type(limits, request.get(GENERATION_TYPE), inputs, door)
@@ -109,6 +91,32 @@ def _normalized(limits: Limits, request: Mapping[str, Any], door: _Door) -> Norm
     warnings += _check_references(limits, inputs, door)
     media = tuple(_media_of(limits, inputs, from_urls, door))
     return Normalized(inputs, media, tuple(warnings))
+
+
+def _inputs(limits: Limits, given: Mapping[str, Any], door: _Door) -> tuple[dict[str, Any], list[str]]:
+    """The model's inputs under their own names, each held to its limits, and the fields that it does not use."""
+    inputs: dict[str, Any] = {}
+    unused: list[str] = []
+    for name, value in given.items():
+        target = limits.fields.get(name, name)
+        if target in limits.inputs:
+            if value is None:
+                continue
+            if target in inputs:
+                raise InvalidField(f"'{target}' is given twice.", field=door.shown(name))
+            strict = not door.is_native or target in door.priced
+            inputs[target] = checked(limits.inputs[target], value, door.shown(name), strict=strict)
+        elif door.is_native:
+            if value is not None and (limits.is_closed or name in limits.unpriced):
+                raise InvalidField(
+                    f"This model's price does not cover the input '{brief(name)}'.",
+                    field=door.shown(brief(name)),
+                    allowed=sorted(limits.inputs),
+                )
+            inputs[name] = value
+        elif value is not None:
+            unused.append(name)
+    return inputs, unused
 
 
 def _complete(limits: Limits, inputs: dict[str, Any], door: _Door) -> None:
