@@ -77,6 +77,8 @@ def publish(compiled: Mapping[str, Any]) -> Move:
     BadRequest (`broken_catalog`) for one that cannot be read or priced, and Conflict (`catalog_moved`) when
     another publication came between; the version that was current stays so then.
     """
+    from gateway.catalog import proof  # publishing alone needs it
+
     head = tables.CatalogHead.find()
     text = _text(compiled)
     version = _named(text)

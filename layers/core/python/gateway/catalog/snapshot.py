@@ -1,6 +1,5 @@
 """One version of the catalog in memory: models with their limits, prices and offers, whole and unchanging."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -124,6 +123,8 @@ class Snapshot:
                 family=model_id,
                 available_variants=list(variants),
             )
+        import difflib  # most calls name a model that exists
+
         nearest = difflib.get_close_matches(model_id, self.models, n=3, cutoff=0.4)
         raise UnknownModel(f"There is no model '{model_id[:100]}'.", field="model", nearest=nearest)
 
