@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway import ids, tables, telemetry
-from gateway.catalog import proof
 from gateway.catalog.snapshot import Model, Offer, Snapshot, from_compiled
 from gateway.config import settings
 from gateway.errors import BadRequest, Conflict, NotFound, Unavailable
