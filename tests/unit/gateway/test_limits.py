@@ -427,3 +427,9 @@ def test_what_the_prices_do_not_cover_is_refused_where_everything_else_passes() 
     assert from_native(limits, FOX | {"extra_mood": 1}, ()).inputs["extra_mood"] == 1
     error = refusal(from_native, limits, FOX | {"extra_clips": 3}, ())
     assert (type(error), error.fields["field"]) == (InvalidField, "inputs.extra_clips")
+
+
+def test_what_could_not_be_delivered_is_refused_in_a_native_request_too() -> None:
+    model = SNAPSHOT.model("openai/tts-1")
+    error = refusal(from_native, model.limits, {"input": "hello", "response_format": "pcm"}, model.inputs_priced)
+    assert error.fields["field"] == "inputs.response_format"

@@ -186,7 +186,17 @@ def _limits(item: Mapping[str, Any]) -> limits.Limits:
 
 
 def _input(name: str, spec: Mapping[str, Any]) -> limits.Input:
-    as_they_are = ("type", "required", "default", "aliases", "max_length", "min_items", "max_items", "description")
+    as_they_are = (
+        "type",
+        "required",
+        "default",
+        "aliases",
+        "max_length",
+        "min_items",
+        "max_items",
+        "strict",
+        "description",
+    )
     return limits.Input(
         name=name,
         **{"type": "text", **{key: spec[key] for key in as_they_are if key in spec}},

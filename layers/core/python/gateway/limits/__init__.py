@@ -64,6 +64,8 @@ class Input:
     sum_of: tuple[str, str] | None = None
     """(objects input, field): the value is the sum of that field; a value of one's own must agree."""
     media: Media | None = None
+    strict: bool = False
+    """Held to its limits in a native request too: another value would be paid for and could not be delivered."""
     description: str = ""
 
     @property

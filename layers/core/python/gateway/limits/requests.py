@@ -104,8 +104,9 @@ def _inputs(limits: Limits, given: Mapping[str, Any], door: _Door) -> tuple[dict
                 continue
             if target in inputs:
                 raise InvalidField(f"'{target}' is given twice.", field=door.shown(name))
-            strict = not door.is_native or target in door.priced
-            inputs[target] = checked(limits.inputs[target], value, door.shown(name), strict=strict)
+            item = limits.inputs[target]
+            strict = item.strict or not door.is_native or target in door.priced
+            inputs[target] = checked(item, value, door.shown(name), strict=strict)
         elif door.is_native:
             if value is not None and (limits.is_closed or name in limits.unpriced):
                 raise InvalidField(

@@ -7,7 +7,7 @@ needs neither the catalog nor the day's prices: `bill` recomputes from the froze
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from gateway import conditions
@@ -16,6 +16,8 @@ from gateway.pricing.meters import Measured, Meter, PricingError, Reading
 
 OUTPUTS = "outputs"
 """The meter of what is delivered piece by piece: what does not come is not billed."""
+USAGE_STEP = Decimal("0.000000000001")
+"""Reported quantities are kept to this; a token is a millionth of the unit that it is priced in."""
 UNITS = frozenset(
     {
         "image", "audio_second", "video_second", "tts_character", "mtok_input", "mtok_output", "mtok_cached_input",
@@ -126,8 +128,9 @@ class Line:
         if reported is None:
             # A report that names other quantities says that there was none of this one.
             return replace(self, quantity=Decimal(0), usage=None) if usage else replace(self, usage=None)
-        used = Decimal(str(reported)) * self.usage.scale
-        return replace(self, quantity=min(max(used, Decimal(0)), self.usage.maximum), usage=None)
+        used = min(max(Decimal(str(reported)) * self.usage.scale, Decimal(0)), self.usage.maximum)
+        # Whatever digits were reported: a record must come out the same wherever it is recomputed.
+        return replace(self, quantity=used.quantize(USAGE_STEP, ROUND_HALF_UP).normalize(), usage=None)
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in quotes and records: decimals as text."""

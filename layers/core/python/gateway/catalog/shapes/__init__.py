@@ -80,6 +80,8 @@ class ModelShape(Strict):
                     needed = {component.meter, *(["outputs"] if component.per_output else [])}
                     if unknown := sorted(needed - set(self.meters)):
                         raise ValueError(f"row '{row.row_id}' uses the unknown meter '{unknown[0]}'")
+                    if self.meters[component.meter].usage and not component.is_plain:
+                        raise ValueError(f"row '{row.row_id}' rounds or counts per output what the provider reports")
         starts = [book.effective_from for book in self.price_books]
         if len(set(starts)) < len(starts):
             raise ValueError("two price books start on the same day")

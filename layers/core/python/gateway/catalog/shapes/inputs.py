@@ -66,6 +66,7 @@ class InputShape(Strict):
     one_of: list[str] = []
     sum_of: tuple[str, str] | None = None
     media: MediaShape | None = None
+    strict: bool = False
     description: str = ""
 
     @model_validator(mode="after")

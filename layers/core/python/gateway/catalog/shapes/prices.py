@@ -46,6 +46,8 @@ class MeterShape(Strict):
             raise ValueError(f"a quantity divided by {self.divide_by} is no exact decimal")
         if bool(self.usage) != bool(self.maximum):
             raise ValueError("a meter of usage, and no other, names the meter of its `maximum`")
+        if self.usage and self.multiply_by != 1:
+            raise ValueError("what the provider reports is only divided")
         if (self.seconds_of is None) != (self.seconds_max == 0):
             raise ValueError("a meter of seconds, and no other, has a `seconds_max`")
         sources = [
@@ -112,6 +114,11 @@ class ComponentShape(Strict):
     round_up_to: int | None = Field(default=None, gt=0)
     minimum: int | None = Field(default=None, ge=0)
     per_output: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the quantity is billed as it is metered."""
+        return self.round_up_to is None and self.minimum is None and not self.per_output
 
     @model_validator(mode="after")
     def _known_unit(self) -> "ComponentShape":
