@@ -31,6 +31,17 @@ from tests.unit.gateway.fox import ROW, Changed, compiled, setting
         (setting("meters", "n", to={"seconds_of": "images"}), "has a `seconds_max`"),
         (setting("meters", "n", to={"input": "seconds", "length_of": "prompt"}), "a meter reads one thing"),
         (setting("meters", "n", to={"usage": "output_tokens"}), "names the meter of its `maximum`"),
+        (
+            setting("meters", "n", to={"usage": "output_tokens", "maximum": "seconds", "multiply_by": 2}),
+            "what the provider reports is only divided",
+        ),
+        (
+            lambda model: (
+                model["meters"].update(n={"usage": "output_tokens", "maximum": "seconds"}),
+                model["price_books"][0]["rows"][0].update(meter="n", round_up_to=60),
+            ),
+            "rounds or counts per output what the provider reports",
+        ),
         (setting("meters", "seconds", to={"input": "tier"}), "needs a number"),
         (setting("meters", "n", to={"input": "tier", "values": {"low": 1}}), "a value for each choice of 'tier'"),
         (setting("inputs", "seconds", to={"type": "integer", "maximum": 15, "default": 5}), "minimum >= 0 and maximum"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway import pricing
+from gateway.money import exact
 from gateway.pricing import Component, Line, Meter, PriceBook, PricingError, Quote, Row, Terms
 from gateway.pricing.meters import Measured, Reading
 
@@ -217,6 +218,8 @@ def test_usage_is_expected_held_at_its_maximum_and_billed_as_told() -> None:
     assert billed({"input_tokens": 0}) == 0
     assert billed({"input_tokens": 10**9}) == 1_200_000
     assert billed({"input_tokens": -5}) == 0
+    assert made.delivered(1, {"input_tokens": "1e-60"}).lines[0].quantity == 0
+    assert exact(made.delivered(1, {"input_tokens": "7." + "3" * 60}).lines[0].quantity) == "0.000007333333"
     assert billed({}) == 100_000, "without a report, as expected"
     assert billed({"output_tokens": 5}) == 0, "a report of other things says that there was none of this"
 
