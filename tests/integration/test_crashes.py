@@ -20,6 +20,7 @@ PATHS = {
 }
 
 
+MODELS = {"nano-banana"}
 READS = {"GetItem", "Query", "Scan", "provider.poll", "states.describe_execution"}
 
 
@@ -45,7 +46,7 @@ def test_no_crash_loses_or_doubles_anything(path: str, dies: bool) -> None:
     script, loses_webhooks, expected = PATHS[path]
     # Waiting out is the same however long it takes; a short deadline leaves fewer looks to crash at.
     environment = {"DEADLINE_SECONDS_MAX": "30"} if script == "lose_answer" else {}
-    with world(environment) as untouched:
+    with world(environment, models=MODELS) as untouched:
         live(untouched, script, loses_webhooks)
         calls = list(untouched.faults.calls)
     assert len(calls) > 20
@@ -54,7 +55,7 @@ def test_no_crash_loses_or_doubles_anything(path: str, dies: bool) -> None:
     for number, name in enumerate(calls):
         # Nothing happens between a read and the next call, so dying after it is dying before that one.
         for when in ("before",) if name in READS else ("before", "after"):
-            with world(environment, faults=Faults(at=number, when=when), dies_on_crash=dies) as museway:
+            with world(environment, faults=Faults(at=number, when=when), dies_on_crash=dies, models=MODELS) as museway:
                 generation_id = live(museway, script, loses_webhooks)
                 broken = museway.violations(at_rest=True)
                 shown = museway.generation(generation_id)

@@ -50,7 +50,7 @@ class Engine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._stack = ExitStack()
-        self.world = self._stack.enter_context(world())
+        self.world = self._stack.enter_context(world(models={"nano-banana", "gpt-image-2", "openai/gpt-image-2"}))
         patch = self._stack.enter_context(pytest.MonkeyPatch.context())
         numbers = itertools.count()
         patch.setattr(ids, "fresh", lambda prefix: ids.derived(prefix, str(next(numbers))))
