@@ -1,19 +1,23 @@
 """GET /v1/models, GET /v1/pricing and POST /v1/estimate: what there is, and what it would cost."""
 
+from typing import Annotated
+
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from gateway import api, catalog_views, submission
-from gateway.api.requests import Estimate
+from gateway.api.requests import CatalogFilters, Estimate
 from gateway.errors import BadRequest, InvalidField, ModelRetired, NotFound, Unauthorized, UnknownModel
 
 app = api.resolver()
 handler = api.serve(app)
+Filters = Annotated[CatalogFilters, Query()]
 
 
-@app.get("/v1/models", summary="List models", tags=["catalog"], compress=True)
-def list_models() -> Response[str]:
-    """Every model with its inputs, limits and prices. Filters: kind, capability, mode, family, status, q."""
-    return api.answer(catalog_views.models(api.query(app)))
+@app.get("/v1/models", summary="List models", tags=["catalog"], responses=api.errors(InvalidField), compress=True)
+def list_models(filters: Filters) -> Response[str]:
+    """Every model with its inputs, limits and prices."""
+    return api.answer(catalog_views.models(filters.given()))
 
 
 # Powertools' `<name>` stops at a slash; ids contain slashes, and API Gateway's greedy parameter keeps them.
@@ -23,10 +27,10 @@ def get_model() -> Response[str]:
     return api.answer(catalog_views.model(app.current_event.raw_event["pathParameters"]["model_id"]))
 
 
-@app.get("/v1/pricing", summary="Every price", tags=["catalog"], compress=True)
-def get_pricing() -> Response[str]:
+@app.get("/v1/pricing", summary="Every price", tags=["catalog"], responses=api.errors(InvalidField), compress=True)
+def get_pricing(filters: Filters) -> Response[str]:
     """Every model's rate table, in US dollars and credits."""
-    return api.answer(catalog_views.prices(api.query(app)))
+    return api.answer(catalog_views.prices(filters.given()))
 
 
 @app.post(

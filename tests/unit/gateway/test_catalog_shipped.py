@@ -129,3 +129,14 @@ def test_typed_requests_reach_every_generation_type(model: catalog.Model) -> Non
         found = from_typed(model.limits, request | {"generation_type": name, "source_media_urls": urls})
         assert found.inputs["generation_type"] == name
         assert model.quote(found.inputs, NOW, Terms()).maximum_micros > 0
+
+
+def test_every_unit_prices_something_that_is_served() -> None:
+    used = {
+        part.unit
+        for model in SNAPSHOT.models.values()
+        if model.live_offers(NOW)
+        for row in pricing.book_at(model.price_books, NOW).rows
+        for part in row.components
+    }
+    assert used == pricing.UNITS

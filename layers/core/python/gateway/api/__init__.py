@@ -70,11 +70,6 @@ def request_id(app: APIGatewayHttpResolver) -> str:
     return str(app.current_event.raw_event["requestContext"]["requestId"])
 
 
-def query(app: APIGatewayHttpResolver) -> Mapping[str, str]:
-    """The query parameters, the last of each name."""
-    return app.current_event.raw_event.get("queryStringParameters") or {}
-
-
 def header(app: APIGatewayHttpResolver, name: str) -> str | None:
     """A request header, or None."""
     headers: Mapping[str, str] = app.current_event.raw_event.get("headers") or {}

@@ -90,6 +90,23 @@ class Estimate(GenerateMedia):
         )
 
 
+class CatalogFilters(BaseModel):
+    """What narrows a listing of the catalog."""
+
+    kind: Annotated[str | None, Field(examples=["video"], description="image, video, audio or text")] = None
+    family: Annotated[str | None, Field(examples=["seedance-2-fast"])] = None
+    mode: Annotated[str | None, Field(examples=["speech"])] = None
+    capability: Annotated[str | None, Field(examples=["image-edit"])] = None
+    status: Annotated[str | None, Field(description="active, ending (within 90 days) or retired")] = None
+    q: Annotated[str | None, Field(description="Part of the id or the name")] = None
+    limit: Annotated[str | None, Field(description="1 to 100; without it all are listed")] = None
+    cursor: Annotated[str | None, Field(description="The next_cursor of the page before")] = None
+
+    def given(self) -> dict[str, str]:
+        """The filters that were given."""
+        return self.model_dump(exclude_none=True)
+
+
 class UploadFile(BaseModel):
     """One file that is going to be uploaded."""
 
