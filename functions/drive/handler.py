@@ -5,7 +5,7 @@ from datetime import timedelta
 from aws_lambda_powertools.event_handler import Response
 
 from gateway import api, drive, ids
-from gateway.api.requests import DriveSign, UploadMedia
+from gateway.api.files import DriveSign, UploadMedia
 from gateway.errors import BadRequest, InvalidField, NotFound, Unauthorized
 
 app = api.resolver()

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from gateway import api, catalog_views, submission
-from gateway.api.requests import CatalogFilters, Estimate
+from gateway.api.questions import CatalogFilters, Estimate
 from gateway.errors import BadRequest, InvalidField, ModelRetired, NotFound, Unauthorized, UnknownModel
 
 app = api.resolver()
