@@ -62,7 +62,7 @@ def tell_story(client: Client, folder: Path, phase: Phase) -> list[Piece]:
         duration=5,
         generate_audio=True,
     )
-    speech = make("A spoken sentence", "3-sentence.mp3", "openai/tts-1", input=SENTENCE, voice="nova")
+    speech = make("A spoken sentence", "3-sentence.mp3", "elevenlabs/eleven-v3", text=SENTENCE)
     return [image, video, speech]
 
 

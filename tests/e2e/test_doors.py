@@ -71,12 +71,26 @@ def test_a_local_picture_becomes_a_video_of_the_asked_length(client: Client, tmp
 
 
 def test_speech_and_music_can_be_heard(client: Client) -> None:
-    speech = client.run("openai/tts-1", {"input": "The tide comes in.", "voice": "nova"})
+    speech = client.run("elevenlabs/eleven-v3", {"text": "The tide comes in."})
     assert probed(httpx.get(speech["output_url"]).content)["seconds"] > 0.5
-    assert speech["billed_micros"] == 18 * 15
+    assert speech["billed_micros"] == 18 * 80
     music = client.run("elevenlabs/music", {"prompt": "slow piano", "music_length_ms": 10_000})
     assert probed(httpx.get(music["output_url"]).content)["seconds"] == pytest.approx(10, abs=0.3)
     assert music["billed_micros"] == 600_000
+
+
+def test_what_comes_inside_the_providers_answer_is_delivered_and_billed_as_reported(client: Client) -> None:
+    picture = client.run("openai/gpt-image-2", {"prompt": "a pier", "quality": "low", "n": 2})
+    assert Image.open(io.BytesIO(httpx.get(picture["output_url"]).content)).size == (1024, 1024)
+    assert picture["billed_micros"] == 2 * 6_000
+    text = client.run("openai/gpt-4o-mini", {"prompt": "Name the pier.", "max_tokens": 64})
+    assert text["kind"] == "text"
+    assert httpx.get(text["output_url"]).text.strip()
+    assert (
+        0
+        < text["billed_micros"]
+        <= client.estimate("openai/gpt-4o-mini", prompt="Name the pier.", max_tokens=64)["maximum_micros"]
+    )
 
 
 def test_the_typed_door_takes_the_seeds_words(http: httpx.Client, client: Client) -> None:

@@ -203,7 +203,7 @@ def test_kept_state_is_found_again_after_ctrl_c(system: System, tmp_path: Path) 
     system.wait_until("Stop      Ctrl-C")
     first = system.description()
     with Client(first["url"], first["api_key"]) as client:
-        result = client.run("openai/tts-1", input="Keep this.", voice="nova")
+        result = client.run("elevenlabs/eleven-v3", text="Keep this.")
         spent = client.balance()["spent_micros"]
         before = client.download(result, tmp_path / "before.mp3").read_bytes()
     assert spent == result["billed_micros"] > 0
