@@ -155,7 +155,7 @@ def _model(item: Mapping[str, Any]) -> Model:
         capabilities=item["capabilities"],
         video_audio=item.get("video_audio"),
         limits=_limits(item),
-        meters={name: _meter(meter) for name, meter in item["meters"].items()},
+        meters={name: pricing.Meter.from_dict(meter) for name, meter in item["meters"].items()},
         price_books=tuple(_price_book(book) for book in item["price_books"]),
         offers=tuple(_offer(offer) for offer in item["offers"]),
         estimated_time_seconds=item["estimated_time_seconds"],
@@ -220,16 +220,6 @@ def _media(media: Mapping[str, Any]) -> limits.Media:
         seconds_max=_decimal(media.get("seconds_max")),
         total_seconds_max=_decimal(media.get("total_seconds_max")),
     )
-
-
-def _meter(meter: Mapping[str, Any]) -> pricing.Meter:
-    converted: dict[str, Any] = dict(meter)
-    for key in ("seconds_max", "constant", "multiply_by", "divide_by"):
-        converted[key] = Decimal(str(meter[key])) if key in meter else getattr(pricing.Meter, key)
-    for key in ("total_of", "sum_of", "greatest_of"):
-        converted[key] = tuple(meter[key]) if key in meter else getattr(pricing.Meter, key)
-    converted["values"] = {word: Decimal(str(value)) for word, value in meter.get("values", {}).items()}
-    return pricing.Meter(**converted)
 
 
 def _price_book(book: Mapping[str, Any]) -> pricing.PriceBook:

@@ -1,5 +1,6 @@
 """What is only known once the media of a request were looked at: their kind, format, size and length."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
@@ -49,22 +50,23 @@ class Looked(Protocol):
 def checked(limits: Limits, found: Sequence[tuple[Source, Looked]]) -> Measured:
     """Hold what was found to the limits; gives what was measured.
 
-    Raises SourceRefused naming the field: `source_not_media` for a wrong kind or format, `source_too_large`,
-    `source_too_small`, `source_too_long` (one file, or all of an input together).
+    Raises SourceRefused naming the field and which of its URLs (`url_index`): `source_not_media` for a wrong kind
+    or format, `source_too_large`, `source_too_small`, `source_too_long` (one file, or all of an input together).
     """
     inputs = limits.media_inputs()
     measured: dict[str, tuple[Decimal | None, ...]] = {}
+    numbers: Counter[str] = Counter()
     for source, looked in found:
         if media := inputs[source.input].media:
-            _check_one(media, source, looked)
+            _check_one(media, source, looked, {"field": source.field, "url_index": numbers[source.field]})
+        numbers[source.field] += 1
         measured[source.input] = (*measured.get(source.input, ()), looked.duration_seconds)
     for name, seconds in measured.items():
         _check_total(inputs[name], seconds, next(source.field for source, _ in found if source.input == name))
     return measured
 
 
-def _check_one(media: Media, source: Source, looked: Looked) -> None:
-    where: Mapping[str, Any] = {"field": source.field, "url": source.url[:200]}
+def _check_one(media: Media, source: Source, looked: Looked, where: Mapping[str, Any]) -> None:
     if looked.kind != media.kind:
         message = f"'{source.field}' must be {media.kind}; a given URL holds {looked.kind}."
         raise SourceRefused(message, code="source_not_media", **where)

@@ -1,7 +1,7 @@
 """The price of a call: rate rows x quantities, exactly. Pure: no I/O, no clock.
 
 One function prices the estimate, the hold and the bill. A quote freezes the row it hit, so that the bill
-needs neither the catalog nor the day's prices: `bill` recomputes from the frozen lines and what was delivered.
+needs neither the catalog nor the day's prices: `Quote.delivered` makes it of the frozen lines and what came.
 """
 
 from collections.abc import Mapping, Sequence

@@ -50,6 +50,17 @@ class Meter:
     maximum: str | None = None
     """The meter of the most that usage can be."""
 
+    @classmethod
+    def from_dict(cls, meter: Mapping[str, Any]) -> "Meter":
+        """The meter that the catalog writes; what it leaves out has its default."""
+        made: dict[str, Any] = dict(meter)
+        for name in {"seconds_max", "constant", "multiply_by", "divide_by"} & set(made):
+            made[name] = Decimal(str(made[name]))
+        for name in {"total_of", "sum_of", "greatest_of"} & set(made):
+            made[name] = made[name] and tuple(made[name])
+        made["values"] = {word: Decimal(str(value)) for word, value in made.get("values", {}).items()}
+        return cls(**made)
+
     @property
     def reads(self) -> frozenset[str]:
         """The inputs that this meter depends on directly."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from gateway.catalog.shapes.inputs import NUMERIC, InputShape, Kind, Strict
-from gateway.pricing import UNITS
+from gateway.pricing import UNITS, Meter
 
 # Rates are written as text: a YAML float would already have lost the cent's exactness.
 Rate = Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
@@ -61,14 +61,12 @@ class MeterShape(Strict):
     @property
     def reads(self) -> frozenset[str]:
         """The inputs it reads."""
-        listed = self.total_of[0] if self.total_of else None
-        named = (self.input, self.length_of, self.bytes_of, self.count_of, self.pixels_of, self.seconds_of, listed)
-        return frozenset(filter(None, named))
+        return Meter.from_dict(self.model_dump()).reads
 
     @property
     def meters(self) -> frozenset[str]:
         """The other meters it is made of."""
-        return frozenset((*self.sum_of, *self.greatest_of, *filter(None, [self.maximum])))
+        return Meter.from_dict(self.model_dump()).meters
 
     def check_inputs(self, meter: str, inputs: Mapping[str, InputShape]) -> None:
         """Raise ValueError unless what it reads always gives a quantity that is bounded and not negative."""
