@@ -30,6 +30,33 @@ class Accepted(Answer):
     warnings: list[str] = Field(description="What was ignored, and why")
 
 
+class Refusal(Answer):
+    """Why one of several was refused."""
+
+    model_config = ConfigDict(extra="allow")
+
+    error: str
+    message: str
+    hint: str
+
+
+class Outcome(Answer):
+    """What became of one request of a batch."""
+
+    index: int
+    status: int = Field(description="202, or the status that it would have been refused with alone")
+    generation: Accepted | None
+    error: Refusal | None
+
+
+class BatchAnswer(Answer):
+    """What became of each request, in their order."""
+
+    accepted: int
+    refused: int
+    items: list[Outcome]
+
+
 class Output(Answer):
     """One delivered file; URLs are signed for an hour."""
 
@@ -70,7 +97,7 @@ class GenerationListed(Answer):
     """A generation in a list."""
 
     generation_id: str
-    status: Literal["pending", "processing", "completed", "failed"]
+    status: Literal["pending", "processing", "completed", "failed", "cancelled"]
     progress: int
     model: str
     kind: str
@@ -224,6 +251,13 @@ class Prices(Page):
     catalog_version: str
 
 
+class Counted(Answer):
+    """What is held and spent of a limit."""
+
+    limit_micros: Micros | None
+    counted_micros: Micros
+
+
 class Balance(Answer):
     """Where the project's money is: granted = available + held + spent."""
 
@@ -232,8 +266,8 @@ class Balance(Answer):
     spent_micros: Micros
     granted_micros: Micros
     credits: float
-    currency: Literal["USD"]
-    limits: dict[str, Any]
+    currency: str = Field(description="Of the account; amounts here are US dollars")
+    limits: dict[Literal["key", "project"], dict[Literal["day", "month", "total"], Counted]]
 
 
 class Cost(Answer):
@@ -264,6 +298,8 @@ class RecordAnswer(Answer):
     margin_bps: int
     platform_fee_bps: int
     amount_micros: Micros
+    held_micros: Micros
+    loss_micros: Micros = Field(description="What the lines come to beyond the hold; the operator bears it")
     credits: str
     price_book_version: str
     inputs_priced: dict[str, Any]
@@ -283,7 +319,7 @@ class EntryAnswer(Answer):
     """One movement of money."""
 
     entry_id: str
-    type: Literal["grant", "hold", "settle", "release"]
+    type: Literal["grant", "adjust", "hold", "settle", "release", "refund"]
     amount_micros: Micros
     generation_id: str | None
     note: str | None
@@ -332,9 +368,11 @@ class Health(Answer):
 
 ANSWERS: dict[tuple[str, str], tuple[int, type[Answer]]] = {
     ("POST", "/v1/generate/media"): (202, Accepted),
+    ("POST", "/v1/generate/media:batch"): (202, BatchAnswer),
     ("POST", "/v1/media/generate"): (202, Accepted),
     ("GET", "/v1/generations"): (200, Generations),
     ("GET", "/v1/generations/{generation_id}"): (200, GenerationAnswer),
+    ("POST", "/v1/generations/{generation_id}/cancel"): (200, GenerationAnswer),
     ("POST", "/v1/estimate"): (200, EstimateAnswer),
     ("GET", "/v1/models"): (200, Models),
     ("GET", "/v1/models/{model_id}"): (200, ModelAnswer),

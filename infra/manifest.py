@@ -7,7 +7,7 @@ that may touch the jobs table is told its name.
 
 from dataclasses import dataclass
 
-MONEY_THAT_MOVES = ("BALANCE#*", "HOLD#*")
+MONEY_THAT_MOVES = ("BALANCE#*", "HOLD#*", "SPENDING#*")
 """Partition keys of the ledger that may be updated; entries and records are only ever put."""
 VERSIONS = ("VERSIONS",)
 PUBLISHED = ("HEAD", *VERSIONS)
@@ -49,7 +49,10 @@ TABLES = (
         ),
         stream=True,
     ),
-    Table("ledger", indexes=(Index("listing", "listing", "listed_at"),)),
+    Table(
+        "ledger",
+        indexes=(Index("listing", "listing", "listed_at"), Index("by_session", "session", "listed_at")),
+    ),
 )
 
 
@@ -104,6 +107,7 @@ class Route:
 
 
 _MOVE_MONEY = (Grant("ledger", "GetItem PutItem"), Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES))
+_MOVE_MANY = (Grant("ledger", "BatchGetItem"), Grant("ledger", "ConditionCheckItem", keys=("HOLD#*",)))
 _COUNT_DURATION = Grant("catalog", "UpdateItem", keys=OBSERVED)
 _CALL_PROVIDERS = Grant("provider_keys", "GetSecretValue")
 
@@ -115,8 +119,9 @@ FUNCTIONS = (
         (
             Grant("catalog", "GetItem"),
             Grant("projects", "GetItem"),
-            Grant("jobs", "GetItem PutItem"),
+            Grant("jobs", "GetItem BatchGetItem PutItem"),
             *_MOVE_MONEY,
+            *_MOVE_MANY,
         ),
         memory_mb=1024,
         environment=(
@@ -131,12 +136,22 @@ FUNCTIONS = (
     Function(
         "generations",
         (
-            Grant("jobs", "GetItem Query"),
+            Grant("jobs", "GetItem BatchGetItem Query"),
             Grant("jobs", "Query", index="by_project"),
             Grant("drive", "GetObject", keys=FILES),
         ),
         environment=("PUBLIC_URL",),
         concurrency_share=0.34,
+    ),
+    Function(
+        "cancellation",
+        (
+            Grant("jobs", "GetItem Query UpdateItem"),
+            *_MOVE_MONEY,
+            Grant("task_tokens", "SendTaskSuccess"),
+            _CALL_PROVIDERS,
+        ),
+        environment=("PROVIDER_BASE_URLS",),
     ),
     Function(
         "pricing",
@@ -147,7 +162,10 @@ FUNCTIONS = (
         ),
         environment=("URL_ALLOWED_HOSTS", "CATALOG_KEPT_SECONDS"),
     ),
-    Function("billing", (Grant("ledger", "GetItem"), Grant("ledger", "Query", index="listing"))),
+    Function(
+        "billing",
+        (Grant("projects", "GetItem"), Grant("ledger", "GetItem"), Grant("ledger", "Query", index="listing")),
+    ),
     Function("drive", (Grant("drive", "PutObject GetObject", keys=FILES),)),
     Function(
         "callbacks",
@@ -232,9 +250,11 @@ FUNCTIONS = (
             Grant("catalog", "PutItem", keys=("VERSION#*", *PUBLISHED)),
             Grant("catalog", "UpdateItem", keys=PUBLISHED),
             Grant("catalog", "Query", keys=VERSIONS),
-            Grant("projects", "GetItem PutItem UpdateItem"),
+            Grant("projects", "GetItem PutItem UpdateItem Scan"),
             *_MOVE_MONEY,
+            Grant("ledger", "Query", index="listing"),
         ),
+        timeout_seconds=300,  # an audit reads every entry of a project
         memory_mb=1024,  # compiling a catalog is computing
     ),
 )
@@ -245,9 +265,11 @@ _WEBHOOK = "Providers have no API key; the path carries an unguessable token and
 
 ROUTES = (
     Route("POST", "/v1/generate/media", "submission"),
+    Route("POST", "/v1/generate/media:batch", "submission"),
     Route("POST", "/v1/media/generate", "submission"),
     Route("GET", "/v1/generations", "generations"),
     Route("GET", "/v1/generations/{generation_id}", "generations"),
+    Route("POST", "/v1/generations/{generation_id}/cancel", "cancellation"),
     Route("POST", "/v1/estimate", "pricing"),
     Route("GET", "/v1/models", "pricing", _CATALOGUE),
     Route("GET", "/v1/models/{model_id+}", "pricing", _CATALOGUE),  # greedy: ids contain slashes

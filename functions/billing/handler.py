@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from gateway import api, ledger, views
+from gateway import api, views
 from gateway.errors import Forbidden, InvalidField, Unauthorized
 
 app = api.resolver()
@@ -17,8 +17,8 @@ REFUSALS = api.errors(Unauthorized, Forbidden, InvalidField)
 
 @app.get("/v1/balance", summary="The project's balance", tags=["billing"], responses=REFUSALS)
 def get_balance() -> Response[str]:
-    """What is available, held and spent, in micros and credits."""
-    return api.answer(ledger.totals(api.principal(app, "billing:read").project_id).to_dict())
+    """What is available, held and spent, in micros and credits, and what is counted under spending limits."""
+    return api.answer(views.balance(api.principal(app, "billing:read")))
 
 
 @app.get("/v1/records", summary="BillingRecords", tags=["billing"], responses=REFUSALS)

@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from gateway import api, catalog_views, submission
+from gateway import api, catalog_views, ledger, submission
 from gateway.api.questions import CatalogFilters, Estimate
 from gateway.errors import BadRequest, InvalidField, ModelRetired, NotFound, Unauthorized, UnknownModel
 
@@ -44,5 +44,5 @@ def estimate(request: Estimate) -> Response[str]:
 
     Of the source media only those are looked at that the price depends on (reference video)."""
     principal = api.principal(app, "read")
-    priced = submission.estimate(request.order(), submission.terms_of(principal.project_id))
+    priced = submission.estimate(request.order(), submission.terms_of(ledger.project_of(principal.project_id)))
     return api.answer(catalog_views.estimate_view(priced.model, priced.quote, priced.warnings))

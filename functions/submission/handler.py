@@ -1,17 +1,21 @@
-"""POST /v1/generate/media and POST /v1/media/generate: one generation, typed or native."""
+"""POST /v1/generate/media, its batch, and POST /v1/media/generate: generations, typed or native."""
+
+from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
 from gateway import api, submission
-from gateway.api.requests import GenerateMedia, MediaGenerate
+from gateway.api.requests import GenerateMedia, GenerateMediaBatch, MediaGenerate
 from gateway.errors import (
     BadRequest,
+    GatewayError,
     IdempotencyKeyReused,
     InsufficientCredits,
     InvalidField,
     ModelRetired,
     PayloadTooLarge,
     SourceRefused,
+    SpendingLimitReached,
     Unauthorized,
     UnknownModel,
 )
@@ -20,7 +24,7 @@ app = api.resolver()
 handler = api.serve(app)
 REFUSALS = api.errors(
     *(UnknownModel, BadRequest, SourceRefused, PayloadTooLarge, InvalidField),
-    *(Unauthorized, InsufficientCredits, ModelRetired, IdempotencyKeyReused),
+    *(Unauthorized, InsufficientCredits, SpendingLimitReached, ModelRetired, IdempotencyKeyReused),
 )
 
 
@@ -36,12 +40,34 @@ def media_generate(request: MediaGenerate) -> Response[str]:
     return _submit(request.order())
 
 
+@app.post(
+    "/v1/generate/media:batch",
+    summary="Generate many media",
+    tags=["generate"],
+    responses=api.errors(Unauthorized, InvalidField, PayloadTooLarge, IdempotencyKeyReused),
+)
+def generate_batch(request: GenerateMediaBatch) -> Response[str]:
+    """Submit up to 90 typed requests, each accepted or refused on its own; credits are held for all at once."""
+    principal = api.principal(app, "generate")
+    outcomes = submission.submit_batch(principal, request.orders(), api.idempotency_key(app), api.request_id(app))
+    items = [_outcome(number, outcome) for number, outcome in enumerate(outcomes)]
+    refused = sum(item["error"] is not None for item in items)
+    return api.answer({"accepted": len(items) - refused, "refused": refused, "items": items}, 202)
+
+
 def _submit(order: submission.Order) -> Response[str]:
     principal = api.principal(app, "generate")
-    key = api.header(app, "idempotency-key")
-    if key is not None and not 1 <= len(key) <= 255:
-        raise InvalidField("Idempotency-Key must have 1 to 255 characters.", field="Idempotency-Key")
-    generation, replayed = submission.submit(principal, order, key, api.request_id(app))
-    status_url = f"{api.base_url(app)}/v1/generations/{generation.generation_id}"
+    generation, replayed = submission.submit(principal, order, api.idempotency_key(app), api.request_id(app))
     headers = {"Idempotent-Replayed": "true"} if replayed else {}
-    return api.answer(submission.accepted(generation, status_url), 202, headers)
+    return api.answer(submission.accepted(generation, _status_url(generation.generation_id)), 202, headers)
+
+
+def _outcome(number: int, outcome: submission.Outcome) -> dict[str, Any]:
+    if isinstance(outcome, GatewayError):
+        return {"index": number, "status": outcome.status, "generation": None, "error": outcome.body()}
+    generation = submission.accepted(outcome, _status_url(outcome.generation_id))
+    return {"index": number, "status": 202, "generation": generation, "error": None}
+
+
+def _status_url(generation_id: str) -> str:
+    return f"{api.base_url(app)}/v1/generations/{generation_id}"

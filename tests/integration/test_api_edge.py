@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway import ledger, telemetry, views
+from gateway import ledger, tables, telemetry, views
 from gateway.provider import ForgedWebhook
 from infra import manifest
 from infra.openapi import text as openapi_text
@@ -61,7 +61,8 @@ def test_bodies_may_come_in_base64(museway: World) -> None:
     answer = museway.answer("POST", "/v1/generate/media", encoded, base64_encoded=True)
     assert answer["statusCode"] == 202
     [generation] = museway._generations()
-    assert "Füchslein 🦊" in json.loads(generation["offers"]["S"])[0]["body"]["prompt"]
+    order = tables.Order.find(generation["generation_id"]["S"])
+    assert "Füchslein 🦊" in order.offers[0]["body"]["prompt"]
 
 
 @pytest.mark.parametrize("body", ["%%%", base64.b64encode(b"\xff\xfe{").decode()])

@@ -25,12 +25,14 @@ def test_real_answers_have_the_described_shapes(museway: World) -> None:
     requests = {
         ("POST", "/v1/generate/media"): {"model": "nano-banana", "prompt": "x"},
         ("POST", "/v1/media/generate"): {"model": "nano-banana", "inputs": {"prompt": "x"}},
+        ("POST", "/v1/generate/media:batch"): {"requests": [{"model": "nano-banana", "prompt": "x"}, {"model": "?"}]},
         ("POST", "/v1/estimate"): {"model": "kuaishou/kling-v3-t2v", "prompt": "x", "sound": True},
         ("POST", "/v1/upload/media"): {"files": [{"filename": "a.png", "content_type": "image/png", "bytes": 5}]},
         ("POST", "/v1/drive/sign"): {"drive_path": museway.generation(generation_id)["outputs"][0]["drive_path"]},
     }
     for (method, path), (status, model) in ANSWERS.items():
-        concrete = path.replace("{generation_id}", generation_id).replace("{model_id}", "kuaishou/kling-v3-i2v")
+        shown = museway.generate() if path.endswith("/cancel") else generation_id
+        concrete = path.replace("{generation_id}", shown).replace("{model_id}", "kuaishou/kling-v3-i2v")
         answered, body, headers = museway.request(method, concrete, requests.get((method, path)))
         assert answered == status, (path, body)
         model.model_validate(body)

@@ -26,6 +26,7 @@ from PIL import Image
 
 from gateway import (
     advance,
+    audit,
     auth,
     aws,
     callbacks,
@@ -46,7 +47,7 @@ from infra import manifest
 from infra.sandbox.render.audio import SpeechOrder
 from infra.sandbox.render.video import VideoOrder
 from tests.integration.machine import Machine, StepFailed
-from tests.invariants import violations
+from tests.invariants import FINAL, violations
 
 ENVIRONMENT = {
     "STAGE": "test", "CATALOG_TABLE": "catalog", "PROJECTS_TABLE": "projects", "JOBS_TABLE": "jobs",
@@ -301,7 +302,7 @@ class World:
         return views.generation(PROJECT, generation_id)
 
     def totals(self) -> ledger.Totals:
-        return ledger.totals(PROJECT)
+        return ledger.totals(ledger.account_of(PROJECT))
 
     # Insides
     def _call(self, function: str, event: dict[str, Any]) -> Any:
@@ -320,7 +321,7 @@ class World:
     def _deliver_stream(self) -> bool:
         moved = False
         for item in self._generations():
-            for name, due in (("INSERT", True), ("MODIFY", item["status"]["S"] in {"completed", "failed"})):
+            for name, due in (("INSERT", True), ("MODIFY", item["status"]["S"] in FINAL)):
                 mark = (name, item["pk"]["S"])
                 if not due or mark in self._dispatched:
                     continue
@@ -347,13 +348,11 @@ class World:
         return [item for item in items if item["sk"]["S"] == "GENERATION"]
 
     def _at_rest(self) -> bool:
-        return all(
-            item["status"]["S"] in {"completed", "failed"} and "work" not in item for item in self._generations()
-        )
+        return all(item["status"]["S"] in FINAL and "work" not in item for item in self._generations())
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)
-        for module in (advance, reconcile, views, tables.transactions):
+        for module in (advance, audit, views, tables.items, tables.transactions):
             monkeypatch.setattr(module, "time", self.clock)
         real = aws.client
         monkeypatch.setattr(

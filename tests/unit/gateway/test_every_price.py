@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import closing, conditions
+from gateway import conditions
 from gateway.catalog import Model
 from gateway.conditions import GENERATION_TYPE
 from gateway.errors import GatewayError
 from gateway.limits import SOURCES, Input
 from gateway.pricing import Measured, Quote, Terms
 from gateway.provider import USAGE
+from gateway.records import billing_record
 from museway import records
 from tests.samples import PROMPT, URLS, Sample, least, normalized, sample_requests
 from tests.unit.gateway.shipped import NOW, SNAPSHOT
@@ -240,12 +241,14 @@ def test_no_report_makes_a_bill_above_the_hold(
 ) -> None:
     asked = data.draw(requests_of(model))
     made = Quote.from_dict(json.loads(json.dumps(asked.quote(terms).to_dict())))
-    billed = made.delivered(outputs, usage)
-    assert 0 <= billed.expected_micros <= made.maximum_micros
+    billed, record = made.delivered(outputs, usage), bill(model, made, outputs, usage)
+    assert 0 <= record["amount_micros"] <= made.maximum_micros == record["held_micros"]
+    assert record["loss_micros"] == billed.expected_micros - record["amount_micros"]
+    assert records.verify([record]) == []
     assert billed.is_fixed
     assert billed.delivered(outputs, usage).expected_micros == billed.expected_micros
     for line, before in zip(billed.lines, made.lines, strict=True):
-        assert 0 <= line.amount_usd <= before.maximum_usd
+        assert 0 <= line.amount_usd
         assert before.usage or line.quantity <= before.quantity
     everything = made.delivered(10**6, {})
     assert everything.expected_micros == made.expected_micros
@@ -274,8 +277,9 @@ def bill(model: Model, made: Quote, outputs: int, usage: Mapping[str, Any]) -> d
     offer = model.offers[0]
     generation: Any = SimpleNamespace(
         generation_id="gen_1", project_id="demo", key_id="key", session_id=None, model=model.model_id,
-        quote=json.loads(json.dumps(made.to_dict())), outputs=[{}] * outputs,
-        offers=[{"offer_id": offer.offer_id, "provider": offer.provider, "cost_basis": offer.cost_basis}],
+        held_micros=made.maximum_micros,
     )  # fmt: skip
-    attempt: Any = SimpleNamespace(offer_id=offer.offer_id, usage=usage)
-    return closing.billing_record(generation, attempt, NOW)
+    offers = [{"offer_id": offer.offer_id, "provider": offer.provider, "cost_basis": offer.cost_basis}]
+    order: Any = SimpleNamespace(quote=json.loads(json.dumps(made.to_dict())), offers=offers, fx=None)
+    attempt: Any = SimpleNamespace(offer_id=offer.offer_id, usage=usage, outputs=[{}] * outputs, cost_usd=None)
+    return billing_record(generation, order, attempt, NOW)

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import closing, pricing
+from gateway import pricing
 from gateway.pricing import Component, Line, Meter, PriceBook, PricingError, Quote, Row, Terms
+from gateway.records import billing_record, digest
 from museway import records
 from tests.unit.gateway.shipped import NOW, SNAPSHOT, quote
 
@@ -196,7 +197,7 @@ def test_a_bill_for_a_part_verifies_too_and_a_changed_amount_does_not(made: Quot
     record = bill(made, outputs)
     assert records.verify([record]) == []
     forged = record | {"amount_micros": record["amount_micros"] + 1}
-    forged["digest"] = closing.digest(forged)
+    forged["digest"] = digest(forged)
     assert {difference.field for difference in records.verify([forged])} >= {"amount_micros"}
 
 
@@ -211,11 +212,12 @@ def bill(made: Quote, outputs: int = 10**6) -> dict[str, Any]:
     """The BillingRecord of a generation that froze this quote and delivered so many outputs."""
     generation = SimpleNamespace(
         generation_id="gen_1", project_id="demo", key_id="key", session_id=None, model="model",
-        quote=made.to_dict(), outputs=range(outputs),
-        offers=[{"offer_id": "model@fal", "provider": "fal", "cost_basis": "list"}],
+        held_micros=made.maximum_micros,
     )  # fmt: skip
-    attempt = SimpleNamespace(offer_id="model@fal", usage=None)
-    return closing.billing_record(generation, attempt, NOW)
+    offers = [{"offer_id": "model@fal", "provider": "fal", "cost_basis": "list"}]
+    order = SimpleNamespace(quote=made.to_dict(), offers=offers, fx=None)
+    attempt = SimpleNamespace(offer_id="model@fal", usage=None, outputs=range(outputs), cost_usd=None)
+    return billing_record(generation, order, attempt, NOW)
 
 
 # Terms.

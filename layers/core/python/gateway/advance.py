@@ -43,7 +43,7 @@ def submit(generation_id: str, task_token: str) -> None:
     if attempt is not None and attempt.status not in {jobs.REFUSED, jobs.ATTEMPT_FAILED}:
         _resume(generation, jobs.retake(attempt, task_token), task_token)
         return
-    offer = next_offer(generation)
+    offer = next_offer(generation, jobs.order_of(generation))
     begun = jobs.begin_attempt(generation, offer, task_token, ids.now()) if offer else None
     if offer is None or begun is None:
         wake(task_token, FAIL if offer is None else POLL)
@@ -75,6 +75,7 @@ def poll(generation_id: str) -> str:
     generation = jobs.take_up(generation_id)
     if jobs.is_final(generation):
         return DONE
+    order = jobs.order_of(generation)
     window_ends_at = time.monotonic() + settings().poll_window_seconds
     pause_seconds = POLL_SECONDS_MIN
     while True:
@@ -84,12 +85,12 @@ def poll(generation_id: str) -> str:
         if attempt.status not in jobs.MAY_RUN:
             return _following(attempt)
         telemetry.bind(attempt_id=jobs.attempt_id(attempt), provider=attempt.provider)
-        following = _ask(generation, attempt)
+        following = _ask(generation, order, attempt)
         if following:
             return following
         if ids.now().timestamp() >= int(generation.deadline_at):
             return give_up(attempt)
-        if time.monotonic() + pause_seconds > window_ends_at or not _can_learn(generation, attempt):
+        if time.monotonic() + pause_seconds > window_ends_at or not _can_learn(order, attempt):
             raise NotReady(f"attempt {int(attempt.attempt_no)} is {attempt.status}")
         time.sleep(pause_seconds)
         pause_seconds = min(pause_seconds * 1.5, POLL_SECONDS_MAX)
@@ -108,11 +109,10 @@ def collect(generation_id: str) -> str:
         return FAIL if attempt is None else _following(attempt)
     telemetry.bind(attempt_id=jobs.attempt_id(attempt), provider=attempt.provider)
     try:
-        collected = outputs.collect(generation, attempt, lambda: _finished(attempt))
+        collected = outputs.collect(generation, jobs.order_of(generation), attempt, lambda: _finished(attempt))
     except outputs.Undelivered as error:
         return _end(attempt, jobs.ATTEMPT_FAILED, error.code, error.message, retryable=True)
-    jobs.note_outputs(generation, collected)
-    jobs.move(attempt, jobs.COLLECTED)
+    jobs.move(attempt, jobs.COLLECTED, outputs=collected)
     telemetry.logger.info("outputs collected", extra={"outputs": len(collected)})
     return SETTLE
 
@@ -124,7 +124,7 @@ def give_up(attempt: tables.Attempt) -> str:
     return _end(attempt, jobs.LOST, "provider_lost", "The provider gave no result in time.", retryable=False)
 
 
-def next_offer(generation: tables.Generation) -> Mapping[str, Any] | None:
+def next_offer(generation: tables.Generation, order: tables.Order) -> Mapping[str, Any] | None:
     """The offer to try next, or None. An offer is tried once; fallback goes down the frozen, ranked list.
 
     After the deadline there is none: what is submitted then is paid for and given up at the first poll.
@@ -132,7 +132,7 @@ def next_offer(generation: tables.Generation) -> Mapping[str, Any] | None:
     if ids.now().timestamp() >= int(generation.deadline_at):
         return None
     number = int(generation.attempt_no)
-    return generation.offers[number] if number < len(generation.offers) else None
+    return order.offers[number] if number < len(order.offers) else None
 
 
 def wake(task_token: str, following: str) -> None:
@@ -150,17 +150,16 @@ def wake(task_token: str, following: str) -> None:
 
 def _resume(generation: tables.Generation, attempt: tables.Attempt, task_token: str) -> None:
     """Go on with an attempt that an earlier run of this step began."""
-    awaits_callback = (
-        attempt.status in jobs.MAY_RUN and not attempt.signalled_at and jobs.offer_of(generation, attempt)["webhook"]
-    )
-    if not awaits_callback:
+    may_call_back = attempt.status in jobs.MAY_RUN and not attempt.signalled_at
+    if not (may_call_back and jobs.offer_of(jobs.order_of(generation), attempt)["webhook"]):
         wake(task_token, _following(attempt))
 
 
 def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
     match outcome:
         case Accepted(reference):
-            jobs.move(attempt, jobs.ACCEPTED, reference=dict(reference))
+            if not jobs.move(attempt, jobs.ACCEPTED, reference=dict(reference)):
+                _stop_if_cancelled(attempt, reference)
             return POLL
         case Finished(media):
             staged = [
@@ -187,14 +186,22 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
             return POLL
 
 
-def _ask(generation: tables.Generation, attempt: tables.Attempt) -> str | None:
+def _stop_if_cancelled(attempt: tables.Attempt, reference: Mapping[str, str]) -> None:
+    """The caller cancelled while the POST was under way: only now can the provider be told which job to stop."""
+    found = tables.Attempt.find(attempt.generation_id, int(attempt.attempt_no))
+    if found is not None and found.status == jobs.CANCELLED:
+        providers.provider(attempt.provider).cancel(reference)
+        telemetry.logger.info("cancelled job stopped")
+
+
+def _ask(generation: tables.Generation, order: tables.Order, attempt: tables.Attempt) -> str | None:
     """Ask the provider once and write down what it said; None when there is nothing new."""
     if not attempt.reference:
         return None
     outcome = providers.provider(attempt.provider).poll(attempt.reference)
     match outcome:
         case Finished():
-            if not outputs.delivered(outcome, generation.output_url_path):
+            if not outputs.delivered(outcome, order.output_url_path):
                 message = "The provider finished without an output."
                 return _end(attempt, jobs.ATTEMPT_FAILED, "empty_output", message, retryable=True)
             jobs.move(attempt, jobs.FINISHED, **_told(outcome))
@@ -213,7 +220,7 @@ def _told(finished: Finished) -> dict[str, Any]:
         name: exact(Decimal(str(number))) if isinstance(number, float) else number
         for name, number in finished.usage.items()
     }
-    return {"metrics": dict(finished.metrics), "usage": usage}
+    return {"metrics": dict(finished.metrics), "usage": usage, "cost_usd": finished.cost_usd}
 
 
 def _finished(attempt: tables.Attempt) -> Finished:
@@ -238,9 +245,9 @@ def _following(attempt: tables.Attempt) -> str:
     return {jobs.FINISHED: COLLECT, jobs.COLLECTED: SETTLE}.get(attempt.status, FAIL)
 
 
-def _can_learn(generation: tables.Generation, attempt: tables.Attempt) -> bool:
+def _can_learn(order: tables.Order, attempt: tables.Attempt) -> bool:
     """Whether waiting here may bring news: a reference to ask about, or a callback that may name one."""
-    return bool(attempt.reference) or bool(jobs.offer_of(generation, attempt)["webhook"])
+    return bool(attempt.reference) or bool(jobs.offer_of(order, attempt)["webhook"])
 
 
 def _callback_url(attempt: tables.Attempt, token: str) -> str:

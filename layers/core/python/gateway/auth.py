@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway import ids, tables
 from gateway.errors import Forbidden, NotFound, Unauthorized
+from gateway.spending import SpendingLimit
 
 PREFIX = "mw_"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -25,6 +26,7 @@ class Principal:
     project_id: str
     key_id: str
     scopes: frozenset[str]
+    spending_limit: SpendingLimit | None = None
 
     def require(self, scope: str) -> None:
         """Raise Forbidden unless the key has the scope."""

@@ -34,7 +34,7 @@ def receive(provider: str, generation_id: str, token: str, headers: Mapping[str,
             "The callback's signature does not verify.", hint="Callbacks come from providers."
         ) from error
     if reference:
-        endpoint = jobs.offer_of(generation, attempt)["endpoint"]
+        endpoint = jobs.offer_of(jobs.order_of(generation), attempt)["endpoint"]
         reference = {"endpoint": endpoint, **reference}
     jobs.signal(attempt, reference, ids.now())
     telemetry.logger.info("callback received")

@@ -1,18 +1,22 @@
 """The end of a generation: settle what was delivered, or release what was held. One transaction each.
 
+    settle   delivered                    charged, at most what was held; the rest returns
+    fail     ended without a result       released whole, with a typed reason
+    cancel   stopped by its caller        released whole, unless the provider has delivered already
+
 There is no moment at which a crash leaves the hold, the balance, the BillingRecord and the generation in
 disagreement; running either twice changes nothing the second time.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gateway import advance, durations, ids, jobs, ledger, tables, telemetry
-from gateway.money import exact, to_credits, to_micros
+from gateway import advance, durations, ids, jobs, ledger, providers, records, tables, telemetry
+from gateway.errors import AlreadyFinished, Unavailable
 from gateway.pricing import Quote
+
+CANCEL_TRIES_MAX = 5
 
 
 def settle(generation_id: str) -> None:
@@ -21,11 +25,10 @@ def settle(generation_id: str) -> None:
     if jobs.is_final(generation):
         return
     attempt = jobs.current_attempt(generation)
-    held = tables.Hold.find(generation_id)
-    if attempt is None or attempt.status != jobs.COLLECTED or held is None or not generation.outputs:
+    if attempt is None or attempt.status != jobs.COLLECTED or not attempt.outputs:
         raise RuntimeError(f"{generation_id} cannot be settled: its outputs are not collected")
-    now = ids.now()
-    record = billing_record(generation, attempt, now)
+    held, order, now = ledger.hold_of(generation_id), jobs.order_of(generation), ids.now()
+    record = records.billing_record(generation, order, attempt, now)
     amount_micros = int(record["amount_micros"])
     try:
         with tables.transaction() as tx:
@@ -35,10 +38,8 @@ def settle(generation_id: str) -> None:
         if not jobs.is_final(jobs.find(generation_id)):
             raise
         return
-    telemetry.logger.info("generation completed", extra={"billed_micros": amount_micros})
-    metrics = {"GenerationsCompleted": 1, "SettledMicros": amount_micros, **phases(generation, attempt, now)}
-    telemetry.measure(metrics, model=generation.model)
-    _observe(generation, now)
+    _tell_settled(generation, attempt, record, now)
+    _observe(generation, order, now)
 
 
 def fail(generation_id: str) -> str:
@@ -67,19 +68,34 @@ def fail(generation_id: str) -> str:
             jobs.move(attempt, jobs.ATTEMPT_FAILED, error=error)
         attempt = jobs.current_attempt(generation)
     error = _reason(attempt)
-    if error["retryable"] and advance.next_offer(generation) is not None:
+    if error["retryable"] and advance.next_offer(generation, jobs.order_of(generation)) is not None:
         return advance.SUBMIT
     release(generation, error)
     return advance.DONE
 
 
+def cancel(project_id: str, generation_id: str) -> None:
+    """Stop a generation for its caller and release its hold; one that is cancelled already stays so.
+
+    The provider is asked to stop where it can; what it charges all the same is not the caller's. Raises NotFound,
+    and AlreadyFinished once the provider has delivered: whichever came first counts.
+    """
+    for _ in range(CANCEL_TRIES_MAX):
+        generation = jobs.find_in_project(project_id, generation_id)
+        attempt = jobs.current_attempt(generation)
+        if generation.status == jobs.CANCELLED:
+            return
+        if jobs.is_final(generation) or (attempt and attempt.status in {jobs.FINISHED, jobs.COLLECTED}):
+            raise AlreadyFinished(f"'{generation_id}' has ended, or is being delivered.", status=generation.status)
+        if _cancelled(generation, attempt):
+            return
+    raise Unavailable("The generation is moving on just now; nothing was changed.")
+
+
 def release(generation: tables.Generation, error: Mapping[str, Any]) -> None:
     """Give the hold back and fail the generation with a typed reason."""
     generation_id = generation.generation_id
-    held = tables.Hold.find(generation_id)
-    if held is None:
-        raise RuntimeError(f"{generation_id} has no hold")
-    now = ids.now()
+    held, now = ledger.hold_of(generation_id), ids.now()
     try:
         with tables.transaction() as tx:
             ledger.release(tx, held, now)
@@ -91,50 +107,6 @@ def release(generation: tables.Generation, error: Mapping[str, Any]) -> None:
     telemetry.logger.warning("generation failed", extra={"code": error["code"]})
     metrics = {"GenerationsFailed": 1, "ReleasedMicros": int(held.amount_micros)}
     telemetry.measure(metrics, reason=str(error["code"]))
-
-
-def billing_record(generation: tables.Generation, attempt: tables.Attempt, now: datetime) -> dict[str, Any]:
-    """The one record of what the call cost and why: everything needed to recompute it offline, and a digest.
-
-    Pure but for its arguments. No float stands in it; decimals are text.
-    """
-    quote = Quote.from_dict(generation.quote).delivered(len(generation.outputs), attempt.usage or {})
-    amount_micros = quote.expected_micros
-    offer = jobs.offer_of(generation, attempt)
-    record = {
-        "record_id": ids.derived("rec", generation.generation_id),
-        "generation_id": generation.generation_id,
-        "project_id": generation.project_id,
-        "key_id": generation.key_id,
-        "session_id": generation.session_id,
-        "workflow_id": None,
-        "execution_id": None,
-        "node_id": None,
-        "model": generation.model,
-        "offer": offer["offer_id"],
-        "provider": offer["provider"],
-        "byok": quote.terms.byok,
-        "lines": [line.to_dict() for line in quote.lines],
-        "subtotal": exact(quote.subtotal_usd),
-        "subtotal_micros": to_micros(quote.subtotal_usd),
-        "margin_bps": quote.terms.margin_bps,
-        "platform_fee_bps": quote.terms.platform_fee_bps,
-        "amount_micros": amount_micros,
-        "credits": exact(to_credits(amount_micros)),
-        "price_book_version": quote.price_book_version,
-        "inputs_priced": {name: _textual(value) for name, value in quote.inputs_priced.items()},
-        "fx": None,
-        "provider_cost": {"amount_micros": None, "basis": offer["cost_basis"]},
-        "created_at": ids.timestamp(now),
-    }
-    return record | {"digest": digest(record)}
-
-
-def digest(record: Mapping[str, Any]) -> str:
-    """SHA-256 over the record's canonical JSON (sorted keys, no spaces, UTF-8), without the digest itself."""
-    body = {key: value for key, value in record.items() if key != "digest"}
-    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def phases(generation: tables.Generation, attempt: tables.Attempt, now: datetime) -> dict[str, float]:
@@ -150,11 +122,45 @@ def phases(generation: tables.Generation, attempt: tables.Attempt, now: datetime
     return {name: round(span.total_seconds(), 3) for name, span in spans.items()}
 
 
-def _observe(generation: tables.Generation, now: datetime) -> None:
+def _cancelled(generation: tables.Generation, attempt: tables.Attempt | None) -> bool:
+    """Release and close in one transaction, then tell provider and execution; False when something moved on."""
+    held, now = ledger.hold_of(generation.generation_id), ids.now()
+    error = {"code": jobs.CANCELLED, "message": "It was cancelled by its caller.", "retryable": False}
+    try:
+        with tables.transaction() as tx:
+            ledger.release(tx, held, now)
+            jobs.cancel(tx, generation, attempt, error, now)
+    except tables.ConditionFailed:
+        return False
+    telemetry.logger.info("generation cancelled")
+    telemetry.measure({"GenerationsCancelled": 1, "ReleasedMicros": int(held.amount_micros)})
+    if attempt is not None and attempt.status in jobs.MAY_RUN:
+        if attempt.reference:
+            providers.provider(attempt.provider).cancel(attempt.reference)
+        if attempt.task_token:
+            advance.wake(attempt.task_token, advance.DONE)
+    return True
+
+
+def _tell_settled(
+    generation: tables.Generation, attempt: tables.Attempt, record: Mapping[str, Any], now: datetime
+) -> None:
+    amount_micros, loss_micros = int(record["amount_micros"]), int(record["loss_micros"])
+    telemetry.logger.info("generation completed", extra={"billed_micros": amount_micros})
+    metrics = {"GenerationsCompleted": 1, "SettledMicros": amount_micros, **phases(generation, attempt, now)}
+    if loss_micros:
+        telemetry.logger.error("the provider charged more than was held", extra={"loss_micros": loss_micros})
+        metrics["OperatorLossMicros"] = loss_micros
+    if drift_micros := records.cost_drift_micros(record):
+        metrics["ProviderCostDriftMicros"] = abs(drift_micros)
+    telemetry.measure(metrics, model=generation.model)
+
+
+def _observe(generation: tables.Generation, order: tables.Order, now: datetime) -> None:
     """Let estimates learn from the run."""
     seconds = (now - ids.moment(generation.created_at)).total_seconds()
     try:
-        durations.observe(generation.model, Quote.from_dict(generation.quote), seconds, now)
+        durations.observe(generation.model, Quote.from_dict(order.quote), seconds, now)
     except Exception:
         # The run is settled already: what fails here may not matter.
         telemetry.logger.exception("the duration was not counted")
@@ -166,8 +172,3 @@ def _reason(attempt: tables.Attempt | None) -> dict[str, Any]:
         return {"code": "provider_unavailable", "message": message, "retryable": True}
     fallback = {"code": "provider_error", "message": "The provider gave no reason.", "retryable": False}
     return dict(attempt.error or fallback)
-
-
-def _textual(value: Any) -> Any:
-    """A float has no exact place in a record; its text has."""
-    return str(value) if isinstance(value, float) else value

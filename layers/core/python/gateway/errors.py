@@ -9,9 +9,11 @@
     │                                      source_not_media
     ├── Unauthorized                  401  unauthorized
     ├── InsufficientCredits           402  insufficient_credits
+    ├── SpendingLimitReached          402  spending_limit_reached
     ├── Forbidden                     403  forbidden
     ├── NotFound                      404  not_found
     ├── Conflict                      409  idempotency_in_progress
+    │   └── AlreadyFinished           409  already_finished
     ├── ModelRetired                  410  model_retired
     ├── PayloadTooLarge               413  payload_too_large
     ├── IdempotencyKeyReused          422  idempotency_key_reused
@@ -94,6 +96,14 @@ class InsufficientCredits(GatewayError):
     hint = "Have the operator grant credits, or choose a cheaper model, duration or tier."
 
 
+class SpendingLimitReached(GatewayError):
+    """The key's or the project's own limit for a day, a month or in all leaves no room for the quote's maximum."""
+
+    code = "spending_limit_reached"
+    status = 402
+    hint = "Wait for the next period, have the limit raised, or choose a cheaper model, duration or tier."
+
+
 class Forbidden(GatewayError):
     """The key lacks the scope that this call needs."""
 
@@ -116,6 +126,13 @@ class Conflict(GatewayError):
     code = "idempotency_in_progress"
     status = 409
     hint = "Wait a second and send the same request again."
+
+
+class AlreadyFinished(Conflict):
+    """The generation has ended, or its provider has delivered: there is nothing left to cancel."""
+
+    code = "already_finished"
+    hint = "Read its status; what was delivered is charged, what was not is not."
 
 
 class ModelRetired(GatewayError):

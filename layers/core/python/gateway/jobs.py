@@ -1,9 +1,10 @@
 """Generations and their attempts: the states they may pass through, and the writes that move them.
 
-    generation   pending -> processing -> completed | failed
+    generation   pending -> processing -> completed | failed | cancelled
     attempt      submitting -> accepted | uncertain -> finished -> collected      outputs are ours
                  submitting -> refused          known not to run
                  any live   -> failed | lost    ended at the provider, or waited out
+                 not yet finished -> cancelled  by the caller; what the provider still does is not the caller's
 
 Final states absorb: every write here is conditional on the state that it assumes.
 """
@@ -19,7 +20,9 @@ from gateway import ids, tables, telemetry
 from gateway.errors import NotFound
 
 PENDING, PROCESSING, COMPLETED, FAILED = "pending", "processing", "completed", "failed"
-FINAL = frozenset({COMPLETED, FAILED})
+CANCELLED = "cancelled"
+"""Of a generation, and of the attempt that was under way."""
+FINAL = frozenset({COMPLETED, FAILED, CANCELLED})
 
 SUBMITTING, ACCEPTED, UNCERTAIN, FINISHED, COLLECTED = (
     "submitting",
@@ -94,9 +97,17 @@ def attempt_id(attempt: tables.Attempt) -> str:
     return f"{attempt.generation_id}-{int(attempt.attempt_no)}"
 
 
-def offer_of(generation: tables.Generation, attempt: tables.Attempt) -> Mapping[str, Any]:
+def order_of(generation: tables.Generation) -> tables.Order:
+    """What a generation was accepted as."""
+    order = tables.Order.find(generation.generation_id)
+    if order is None:
+        raise RuntimeError(f"{generation.generation_id} has no order")
+    return order
+
+
+def offer_of(order: tables.Order, attempt: tables.Attempt) -> Mapping[str, Any]:
     """The frozen offer that an attempt was submitted to."""
-    offer: Mapping[str, Any] = next(o for o in generation.offers if o["offer_id"] == attempt.offer_id)
+    offer: Mapping[str, Any] = next(o for o in order.offers if o["offer_id"] == attempt.offer_id)
     return offer
 
 
@@ -185,11 +196,6 @@ def note_progress(generation: tables.Generation, progress: int) -> None:
         generation.change([tables.Generation.progress.set(progress)], condition=~tables.Generation.status.is_in(*FINAL))
 
 
-def note_outputs(generation: tables.Generation, outputs: list[dict[str, Any]]) -> None:
-    """Write down the collected outputs; they are shown once the generation is completed."""
-    generation.change([tables.Generation.outputs.set(outputs)], condition=~tables.Generation.status.is_in(*FINAL))
-
-
 def complete(tx: tables.Transaction, generation: tables.Generation, billed_micros: int, now: datetime) -> None:
     """Close a generation as delivered and billed; label `generation`."""
     _finish(tx, generation, COMPLETED, now, billed_micros=billed_micros, progress=100)
@@ -198,6 +204,23 @@ def complete(tx: tables.Transaction, generation: tables.Generation, billed_micro
 def fail(tx: tables.Transaction, generation: tables.Generation, error: Mapping[str, Any], now: datetime) -> None:
     """Close a generation as failed, with its typed reason; label `generation`."""
     _finish(tx, generation, FAILED, now, error=dict(error), billed_micros=0)
+
+
+def cancel(
+    tx: tables.Transaction,
+    generation: tables.Generation,
+    attempt: tables.Attempt | None,
+    error: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Close a generation as cancelled, and its attempt where one may be running; labels `generation`, `attempt`.
+
+    Neither may have moved on since it was read: an attempt that has begun or delivered meanwhile decides anew.
+    """
+    _finish(tx, generation, CANCELLED, now, error=dict(error), billed_micros=0)
+    if attempt is not None and attempt.status in MAY_RUN:
+        actions = [tables.Attempt.status.set(CANCELLED), tables.Attempt.ended_at.set(ids.timestamp(now))]
+        tx.update("attempt", attempt, actions, tables.Attempt.status.is_in(*MAY_RUN))
 
 
 def postpone(generation: tables.Generation, due_at_seconds: float) -> None:
@@ -212,6 +235,12 @@ def note_restart(generation: tables.Generation, due_at_seconds: float) -> bool:
         [tables.Generation.restart_no.set(number + 1), tables.Generation.due_at.set(int(due_at_seconds))],
         condition=(tables.Generation.restart_no == number) & ~tables.Generation.status.is_in(*FINAL),
     )
+
+
+def note_unreconciled(generation: tables.Generation) -> int:
+    """Count one more vain try to reconcile it; answers how many there were."""
+    generation.change([tables.Generation.reconcile_failures.add(1)])
+    return int(generation.reconcile_failures or 0)
 
 
 def note_announced(generation: tables.Generation) -> None:
@@ -233,5 +262,5 @@ def _finish(tx: tables.Transaction, generation: tables.Generation, status: str, 
         "generation",
         generation,
         [getattr(tables.Generation, name).set(value) for name, value in changes.items()],
-        ~tables.Generation.status.is_in(*FINAL),
+        ~tables.Generation.status.is_in(*FINAL) & (tables.Generation.attempt_no == int(generation.attempt_no)),
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway import auth, catalog, ids, ledger, providers, tables, telemetry
+from gateway import audit, auth, catalog, ids, ledger, providers, tables, telemetry
 from gateway.errors import BadRequest, InvalidField, NotFound, Unavailable
 
 COMPILED_CATALOG = Path(catalog.__file__).parent / "compiled.json"
@@ -67,19 +67,41 @@ def _project_create(request: Mapping[str, Any]) -> dict[str, Any]:
     return {"project_id": project_id, "name": name}
 
 
+def _project_list(_request: Mapping[str, Any]) -> dict[str, Any]:
+    found = sorted(tables.Project.every(), key=lambda one: one.project_id)
+    return {"items": [{"project_id": one.project_id, "name": one.name} for one in found]}
+
+
 def _project_grant(request: Mapping[str, Any]) -> dict[str, Any]:
-    project_id = _text(request, "project_id")
-    amount_micros = request.get("amount_micros")
-    if not isinstance(amount_micros, int) or isinstance(amount_micros, bool):
-        raise InvalidField("'amount_micros' must be a whole number.", field="amount_micros")
-    if tables.Project.find(project_id) is None:
-        raise NotFound(f"There is no project '{project_id}'.")
-    note = request.get("note")
-    totals = ledger.grant(project_id, amount_micros, _text(request, "grant_id"), None if note is None else str(note))
+    project_id, amount_micros = _text(request, "project_id"), _whole(request, "amount_micros")
+    totals = ledger.grant(project_id, amount_micros, _text(request, "grant_id"), _note(request))
+    return {"project_id": project_id, "amount_micros": amount_micros, "available_micros": totals.available_micros}
+
+
+def _project_adjust(request: Mapping[str, Any]) -> dict[str, Any]:
+    project_id, amount_micros = _text(request, "project_id"), _whole(request, "amount_micros")
+    totals = ledger.adjust(project_id, amount_micros, _text(request, "adjust_id"), _text(request, "note"))
+    return {"project_id": project_id, "amount_micros": amount_micros, "available_micros": totals.available_micros}
+
+
+def _project_shards(request: Mapping[str, Any]) -> dict[str, Any]:
+    account = ledger.resize(_text(request, "project_id"), _whole(request, "shard_count"))
+    return {"project_id": account.project_id, "shard_count": account.shard_count, "shards_ever": account.shards_ever}
+
+
+def _project_audit(request: Mapping[str, Any]) -> dict[str, Any]:
+    return audit.report(ledger.project_of(_text(request, "project_id")))
+
+
+def _generation_refund(request: Mapping[str, Any]) -> dict[str, Any]:
+    amount_micros = None if request.get("amount_micros") is None else _whole(request, "amount_micros")
+    generation_id = _text(request, "generation_id")
+    held = ledger.refund(generation_id, amount_micros, _text(request, "refund_id"), _note(request))
     return {
-        "project_id": project_id,
-        "amount_micros": amount_micros,
-        "available_micros": totals.available_micros,
+        "generation_id": generation_id,
+        "project_id": held.project_id,
+        "charged_micros": int(held.charged_micros or 0),
+        "refunded_micros": int(held.refunded_micros or 0),
     }
 
 
@@ -190,7 +212,12 @@ def _documents(packed: Any) -> dict[str, Any]:
 
 _ACTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "project.create": _project_create,
+    "project.list": _project_list,
     "project.grant": _project_grant,
+    "project.adjust": _project_adjust,
+    "project.shards": _project_shards,
+    "project.audit": _project_audit,
+    "generation.refund": _generation_refund,
     "project.key": _project_key,
     "project.key.revoke": _project_key_revoke,
     "catalog.publish": _catalog_publish,
@@ -205,3 +232,15 @@ def _text(request: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise InvalidField(f"'{name}' is required.", field=name)
     return value.strip()
+
+
+def _whole(request: Mapping[str, Any], name: str) -> int:
+    value = request.get(name)
+    # type() and not isinstance: True is no number of anything.
+    if type(value) is not int:
+        raise InvalidField(f"'{name}' must be a whole number.", field=name)
+    return value
+
+
+def _note(request: Mapping[str, Any]) -> str | None:
+    return None if request.get("note") is None else str(request["note"])

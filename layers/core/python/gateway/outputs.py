@@ -46,7 +46,7 @@ def delivered(finished: Finished, output_url_path: str | None) -> list[MediaUrl]
 
 
 def collect(
-    generation: tables.Generation, attempt: tables.Attempt, ask_again: Callable[[], Finished]
+    generation: tables.Generation, order: tables.Order, attempt: tables.Attempt, ask_again: Callable[[], Finished]
 ) -> list[dict[str, Any]]:
     """Copy an attempt's outputs into the drive and describe them. Running it again overwrites the same files.
 
@@ -57,8 +57,8 @@ def collect(
         if attempt.staged:
             fetchers = [_from_staging(item["key"]) for item in attempt.staged]
         else:
-            count = len(delivered(ask_again(), generation.output_url_path))
-            fetchers = [_from_provider(number, ask_again, generation.output_url_path) for number in range(count)]
+            count = len(delivered(ask_again(), order.output_url_path))
+            fetchers = [_from_provider(number, ask_again, order.output_url_path) for number in range(count)]
         collected: list[dict[str, Any]] = []
         refused: list[Undelivered] = []
         for number, fetch in enumerate(fetchers):
@@ -69,7 +69,8 @@ def collect(
                 telemetry.logger.warning("output unusable", extra={"number": number, "code": error.code})
                 continue
             shown = sum(_json_bytes(one["text"]) for one in collected)
-            collected.append(_keep(generation, len(collected), path, facts, TEXT_BYTES_SHOWN_MAX - shown))
+            drive_path = _drive_path(generation.generation_id, order.output_path, len(collected), facts)
+            collected.append(_keep(generation.project_id, drive_path, path, facts, TEXT_BYTES_SHOWN_MAX - shown))
             path.unlink()
     if not collected:
         raise (refused[0] if refused else Undelivered("empty_output", "The provider finished without an output."))
@@ -122,12 +123,8 @@ def _usable(fetch: Callable[[Path], None], path: Path, kind: media.Kind) -> tupl
     raise AssertionError("unreachable")
 
 
-def _keep(
-    generation: tables.Generation, number: int, path: Path, facts: media.Facts, text_bytes: int
-) -> dict[str, Any]:
+def _keep(project_id: str, drive_path: str, path: Path, facts: media.Facts, text_bytes: int) -> dict[str, Any]:
     """Put a file and what is made of it into the drive; a text of at most `text_bytes` is told as well."""
-    project_id = generation.project_id
-    drive_path = _drive_path(generation, number, facts)
     with path.open("rb") as file:
         drive.put_file(project_id, drive_path, file, _content_type(facts))
     thumbnail_path = optimized_path = None
@@ -169,14 +166,14 @@ def _content_type(facts: media.Facts) -> str:
     return f"{facts.media_type}; charset=utf-8" if facts.kind == "text" else facts.media_type
 
 
-def _drive_path(generation: tables.Generation, number: int, facts: media.Facts) -> str:
+def _drive_path(generation_id: str, output_path: str | None, number: int, facts: media.Facts) -> str:
     """Where an output goes: the asked path (numbered from the second on), else one of the generation's own.
 
     The extension follows the content: seed 001 warns that models answer other formats than one expects.
     """
     extension = media.EXTENSIONS[facts.media_type]
-    if not generation.output_path:
-        return f"media/{generation.generation_id}-{number}{extension}"
-    asked = Path(generation.output_path)
+    if not output_path:
+        return f"media/{generation_id}-{number}{extension}"
+    asked = Path(output_path)
     suffix = asked.suffix or extension
     return str(asked.with_name(f"{asked.stem}{f'-{number}' if number else ''}{suffix}"))

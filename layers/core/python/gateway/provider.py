@@ -65,11 +65,13 @@ class Finished:
 
     outputs: tuple[MediaUrl | MediaBytes, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)
-    """What the provider reports of itself: `inference_time` seconds, token usage, its own charge."""
+    """What the provider reports of itself: `inference_time` seconds, token usage."""
     raw: Mapping[str, Any] = field(default_factory=dict)
     """The answer itself, for `output_url_path`; without any media bytes."""
     usage: Mapping[str, Quantity] = field(default_factory=dict)
     """What the provider counted, for billing: disjoint quantities under the names of `USAGE`, those it told."""
+    cost_usd: str | None = None
+    """What the provider says that it charged for the job, in dollars as decimal text, where it says so."""
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,27 @@
 """The reconciler: finishes what fell between, from the tables alone, and audits the money.
 
 It looks at generations whose time to be looked at has come: those whose execution never started or died,
-those past their deadline, those whose end nobody announced. Everything it does is idempotent, so it may run
-beside a living execution.
+those past their deadline, those whose end nobody announced; at holds that no generation came for; at money on
+shards that take no holds any more. Everything it does is idempotent, so it may run beside a living execution.
+What it cannot finish in many tries is parked: looked at less often, with an alarm that somebody must look.
 """
 
 import json
-import time
-from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
-from gateway import advance, aws, closing, ids, jobs, ledger, tables, telemetry
+from gateway import advance, audit, aws, closing, ids, jobs, ledger, tables, telemetry
 from gateway.config import settings
 
 BATCH = 50
 """Generations looked at per bucket and run."""
-AUDIT_LOOKS = 3
-AUDIT_PAUSE_SECONDS = 1.0
+HOLDS_MAX = 200
+"""Old open holds looked at per project and run; the oldest come first."""
+ORPHAN_SECONDS = 300
+"""How long a hold may wait for its generation: a batch inserts its generations within one request."""
+FAILURES_MAX = 10
+"""Tries to reconcile one generation, a minute apart, before it is parked."""
+PARKED_SECONDS = 3600
 RESTARTS_MAX = 5
 """Executions after the first. Each looks at the provider at least once, so what it delivered late still counts."""
 ALIVE = frozenset({"RUNNING", "PENDING_REDRIVE"})
@@ -75,13 +80,51 @@ def run() -> dict[str, int]:
             with telemetry.step(generation_id):
                 action = _attended(generation_id, now_seconds)
             done[action] = done.get(action, 0) + 1
-    # Summing every record and grant costs more with every record, so that is asked once an hour.
+    projects = list(tables.Project.every())
+    for project in projects:
+        for kind, count in _money_of(project).items():
+            done[kind] = done.get(kind, 0) + count
+    # Summing every record and entry costs more with every record, so that is asked once an hour.
     with_records = ids.now().minute == 0
-    broken = [f for project in tables.Project.every() for f in audit(project.project_id, with_records=with_records)]
+    broken = [fault for project in projects for fault in audit.faults(project, with_records=with_records)]
     for fault in broken:
         telemetry.logger.error("ledger equation broken", extra={"fault": fault})
     telemetry.measure({"LedgerEquationsBroken": len(broken)})
     return done | {"equations_broken": len(broken)}
+
+
+def _money_of(project: tables.Project) -> dict[str, int]:
+    """Release a project's holds that no generation came for, and gather what lies on former shards."""
+    account = ledger.Account.of(project)
+    try:
+        orphans = sum(_release_orphan(held) for held in _waiting_holds(account))
+        drained_micros = ledger.drain(account) if account.shards_ever > account.shard_count else 0
+    except Exception:
+        # One project's trouble must not keep the others waiting; the next round meets it again.
+        telemetry.logger.exception("a project's money could not be reconciled")
+        telemetry.measure({"ReconciliationsFailed": 1})
+        return {"failed_to_reconcile": 1}
+    return {kind: count for kind, count in (("orphans_released", orphans), ("drained_micros", drained_micros)) if count}
+
+
+def _waiting_holds(account: ledger.Account) -> list[tables.Hold]:
+    """The oldest open holds that are past the time in which their generation comes."""
+    until = ids.timestamp(ids.now() - timedelta(seconds=ORPHAN_SECONDS))
+    found = tables.listed(tables.Hold.by_listing, account.listings("HOLD"), ("0", until))
+    return [held for held, _ in zip(found, range(HOLDS_MAX), strict=False)]
+
+
+def _release_orphan(held: tables.Hold) -> bool:
+    """Release a hold that has no generation, and cannot get one any more; False when it has one."""
+    if tables.Generation.find(held.generation_id) is not None:
+        return False
+    try:
+        with tables.transaction() as tx:
+            ledger.release(tx, ledger.hold_of(held.generation_id), ids.now())
+    except tables.ConditionFailed:
+        return False
+    telemetry.logger.warning("orphaned hold released", extra={"generation_id": held.generation_id})
+    return True
 
 
 def attend(generation_id: str) -> str:
@@ -113,21 +156,12 @@ def _attended(generation_id: str, now_seconds: float) -> str:
     except Exception:
         # Whatever it is, the next round meets it again; the rest of this round must not wait for it.
         telemetry.logger.exception("a generation could not be reconciled")
-        telemetry.measure({"ReconciliationsFailed": 1})
-        jobs.postpone(jobs.find(generation_id), now_seconds + jobs.START_GRACE_SECONDS)
-        return "failed_to_reconcile"
-
-
-def audit(project_id: str, *, with_records: bool = True) -> list[str]:
-    """What does not add up in a project's ledger, in words; empty when every equation holds.
-
-    The listings lag a moment behind the balance, so a difference is told only when a later look confirms it.
-    """
-    for _ in range(AUDIT_LOOKS - 1):
-        if not _unequal(project_id, with_records):
-            return []
-        time.sleep(AUDIT_PAUSE_SECONDS)
-    return _unequal(project_id, with_records)
+        failures = jobs.note_unreconciled(jobs.find(generation_id))
+        is_parked = failures > FAILURES_MAX
+        telemetry.measure({"GenerationsParked": 1} if is_parked else {"ReconciliationsFailed": 1})
+        pause_seconds = PARKED_SECONDS if is_parked else jobs.START_GRACE_SECONDS
+        jobs.postpone(jobs.find(generation_id), now_seconds + pause_seconds)
+        return "parked" if is_parked else "failed_to_reconcile"
 
 
 def _close(generation: tables.Generation) -> str:
@@ -158,35 +192,3 @@ def _execution(generation: tables.Generation) -> dict[str, Any] | None:
     except states.exceptions.ExecutionDoesNotExist:
         return None
     return execution
-
-
-def _unequal(project_id: str, with_records: bool) -> list[str]:
-    before = ledger.totals(project_id)
-    held_micros = sum(int(hold.amount_micros) for hold in _every(tables.Hold, project_id, "HOLD"))
-    spent_micros, granted_micros = before.spent_micros, before.granted_micros
-    if with_records:
-        spent_micros = sum(int(record.amount_micros) for record in _every(tables.Record, project_id, "RECORD"))
-        entries = _every(tables.Entry, project_id, "ENTRY")
-        granted_micros = sum(int(entry.amount_micros) for entry in entries if entry.type == "grant")
-    now = ledger.totals(project_id)
-    if now != before:
-        return []  # Money moved while we counted; the next run looks again.
-    parts_micros = now.available_micros + now.held_micros + now.spent_micros
-    checks = {
-        f"granted {now.granted_micros} is not available + held + spent {parts_micros}": now.granted_micros
-        == parts_micros,
-        f"granted {now.granted_micros} is not the grants' {granted_micros}": now.granted_micros == granted_micros,
-        f"held {now.held_micros} is not the open holds' {held_micros}": now.held_micros == held_micros,
-        f"spent {now.spent_micros} is not the records' {spent_micros}": now.spent_micros == spent_micros,
-        "an amount is negative": min(now.available_micros, now.held_micros, now.spent_micros) >= 0,
-    }
-    return [f"{project_id}: {fault}" for fault, right in checks.items() if not right]
-
-
-def _every(model: type[tables.Hold | tables.Record | tables.Entry], project_id: str, what: str) -> Iterator[Any]:
-    cursor = None
-    while True:
-        found, cursor = tables.page_of_listing(model, ledger.listing(project_id, what), 100, cursor)
-        yield from found
-        if cursor is None:
-            return

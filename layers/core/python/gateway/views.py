@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway import drive, ids, jobs, ledger, pricing, tables
+from gateway.auth import Principal
 from gateway.errors import InvalidField
 from gateway.money import number, to_usd
 
@@ -24,20 +25,26 @@ def generation(project_id: str, generation_id: str, wait_seconds: float = 0) -> 
         time.sleep(pause_seconds)
         pause_seconds = min(pause_seconds * 1.3, 0.75)
         found = jobs.find_in_project(project_id, generation_id)
-    return generation_view(found, tables.Attempt.all_of(generation_id))
+    attempts = tables.Attempt.all_of(generation_id)
+    return generation_view(found, attempts[-1] if attempts else None) | {
+        "attempts": [_attempt_view(attempt) for attempt in attempts],
+        "meta": {"metrics": dict((attempts and attempts[-1].metrics) or {})},
+    }
 
 
 def generations(project_id: str, limit: int, cursor: str | None) -> dict[str, Any]:
     """A page of a project's generations, newest first; attempts are shown one by one, by id."""
     found, following = tables.Generation.page_of_project(project_id, _limit(limit), cursor)
-    return {"items": [generation_view(item, None) for item in found], "next_cursor": following}
+    delivered = tables.Attempt.last_of(one for one in found if one.status == jobs.COMPLETED)
+    items = [generation_view(item, delivered.get(item.generation_id)) for item in found]
+    return {"items": items, "next_cursor": following}
 
 
-def generation_view(found: tables.Generation, attempts: list[tables.Attempt] | None) -> dict[str, Any]:
-    """The contract's shape of a generation."""
+def generation_view(found: tables.Generation, attempt: tables.Attempt | None) -> dict[str, Any]:
+    """The contract's shape of a generation; `attempt` is its last one."""
     billed_micros = int(found.billed_micros) if found.billed_micros is not None else None
-    shown = found.outputs if found.status == jobs.COMPLETED else []
-    view = {
+    shown = attempt.outputs if attempt is not None and found.status == jobs.COMPLETED else []
+    return {
         "generation_id": found.generation_id,
         "status": found.status,
         "progress": int(found.progress or 0),
@@ -55,25 +62,41 @@ def generation_view(found: tables.Generation, attempts: list[tables.Attempt] | N
         "created_at": found.created_at,
         "completed_at": found.completed_at,
     }
-    if attempts is not None:
-        last = attempts[-1] if attempts else None
-        view["attempts"] = [_attempt_view(attempt) for attempt in attempts]
-        view["meta"] = {"metrics": dict((last and last.metrics) or {})}
-    return view
+
+
+def balance(principal: Principal) -> dict[str, Any]:
+    """A project's money now, and what is counted under its spending limit and the key's own."""
+    project, now = ledger.project_of(principal.project_id), ids.now()
+    limits = ledger.limits_of(project, principal.key_id, principal.spending_limit)
+    return ledger.totals(ledger.Account.of(project)).to_dict() | {
+        "currency": "USD",
+        "limits": {one.scope: ledger.counted(one, now) for one in limits},
+    }
 
 
 def records(project_id: str, limit: int, cursor: str | None, since: str | None, until: str | None) -> dict[str, Any]:
     """A page of BillingRecords, newest first, exactly as they were frozen."""
-    key = ledger.listing(project_id, "RECORD")
-    found, following = tables.page_of_listing(tables.Record, key, _limit(limit), cursor, *_span(since, until))
+    found, following = _page(tables.Record, project_id, "RECORD", limit, cursor, _span(since, until))
     return {"items": [record.body for record in found], "next_cursor": following}
 
 
 def entries(project_id: str, limit: int, cursor: str | None, since: str | None, until: str | None) -> dict[str, Any]:
     """A page of the ledger's movements, newest first."""
-    key = ledger.listing(project_id, "ENTRY")
-    found, following = tables.page_of_listing(tables.Entry, key, _limit(limit), cursor, *_span(since, until))
+    found, following = _page(tables.Entry, project_id, "ENTRY", limit, cursor, _span(since, until))
     return {"items": [_entry_view(entry) for entry in found], "next_cursor": following}
+
+
+def _page(
+    model: type[tables.Record] | type[tables.Entry],
+    project_id: str,
+    what: str,
+    limit: int,
+    cursor: str | None,
+    span: tuple[str | None, str | None],
+) -> tuple[list[Any], str | None]:
+    start, end = span
+    partitions = ledger.account_of(project_id).listings(what)
+    return tables.page(model.by_listing, partitions, _limit(limit), cursor, (start or "0", end or "9"))
 
 
 def _attempt_view(attempt: tables.Attempt) -> dict[str, Any]:

@@ -150,7 +150,10 @@ def _check_amounts(values: Mapping[str, Any], report: _Report) -> None:
         share_bps = _share_bps(values)
         if share_bps is not None:
             amount = _EXACT.multiply(subtotal, Decimal(share_bps).scaleb(-4, _EXACT))
-            report.compare("amount_micros", _rounded(amount, _MICRO_PLACES), amount_micros)
+            full_micros, held_micros = _rounded(amount, _MICRO_PLACES), values.get("held_micros")
+            if held_micros is not None:
+                report.compare("amount_micros", min(full_micros, held_micros), amount_micros)
+                report.compare("loss_micros", full_micros - min(full_micros, held_micros), values.get("loss_micros"))
     if amount_micros is None:
         return
     credits_exact = Decimal(amount_micros).scaleb(-_CREDIT_PLACES, _EXACT)
@@ -300,6 +303,8 @@ _RECORD: Final[Mapping[str, _Reader]] = {
     "margin_bps": _BASIS_POINTS,
     "platform_fee_bps": _COUNT,
     "amount_micros": _COUNT,
+    "held_micros": _COUNT,
+    "loss_micros": _COUNT,
     "credits": _SUM,
     "price_book_version": _STRING,
     "inputs_priced": _Reader("an object", _of_type(dict)),

@@ -76,6 +76,14 @@ def header(app: APIGatewayHttpResolver, name: str) -> str | None:
     return headers.get(name.lower())
 
 
+def idempotency_key(app: APIGatewayHttpResolver) -> str | None:
+    """The request's Idempotency-Key, or None. Raises InvalidField for one that is none."""
+    key = header(app, "idempotency-key")
+    if key is not None and not 1 <= len(key) <= 255:
+        raise InvalidField("Idempotency-Key must have 1 to 255 characters.", field="Idempotency-Key")
+    return key
+
+
 def base_url(app: APIGatewayHttpResolver) -> str:
     """Where the caller reached us, for links in answers."""
     domain = app.current_event.raw_event["requestContext"].get("domainName", "")

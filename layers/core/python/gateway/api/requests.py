@@ -2,9 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, ValidationError
 
-from gateway.submission import Order
+from gateway.api import field_name
+from gateway.errors import GatewayError, InvalidField
+from gateway.submission import BATCH_MAX, Order
 
 Micros = Annotated[int, Field(ge=0, strict=True, description="Millionths of a US dollar")]
 ModelId = Annotated[str, Field(min_length=1, max_length=200, examples=["nano-banana", "kuaishou/kling-v3-i2v"])]
@@ -49,6 +51,18 @@ class GenerateMedia(BaseModel):
         )
 
 
+class GenerateMediaBatch(BaseModel):
+    """Typed requests, each as `POST /v1/generate/media` takes it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=BATCH_MAX)]
+
+    def orders(self) -> list[Order | GatewayError]:
+        """The order of each request, or why it is none."""
+        return [_order(request) for request in self.requests]
+
+
 class MediaGenerate(BaseModel):
     """A native request: `inputs` go to the model as they are."""
 
@@ -66,3 +80,12 @@ class MediaGenerate(BaseModel):
     def order(self) -> Order:
         """The order that this request makes."""
         return Order(native=True, **self.model_dump())
+
+
+def _order(request: dict[str, Any]) -> Order | GatewayError:
+    try:
+        return GenerateMedia.model_validate(request).order()
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = field_name(first["loc"])
+        return InvalidField(f"'{field}': {first['msg']}.", field=field)

@@ -18,6 +18,8 @@ OUTPUTS = "outputs"
 """The meter of what is delivered piece by piece: what does not come is not billed."""
 USAGE_STEP = Decimal("0.000000000001")
 """Reported quantities are kept to this; a token is a millionth of the unit that it is priced in."""
+REPORT_MULTIPLE_MAX = 1000
+"""Of a line's maximum: a provider's report above it is a mistake, not a quantity."""
 UNITS = frozenset(
     {
         "image", "audio_second", "video_second", "tts_character", "mtok_input", "mtok_output", "mtok_cached_input",
@@ -119,7 +121,11 @@ class Line:
         return self.usage.maximum * self.rate if self.usage else self.amount_usd
 
     def billed(self, outputs: int, usage: Mapping[str, Any]) -> "Line":
-        """The line for what was delivered and used; never more than was held. Without a report, as expected."""
+        """The line for what was delivered and used. Without a report, as expected.
+
+        A provider may report more than was held for: the line then says so, and what is charged is capped by
+        whoever bills. A report beyond any reason is cut, so that it stays a number that everybody can read.
+        """
         if self.each is not None:
             return replace(self, quantity=min(self.quantity, self.each * outputs), each=None)
         if self.usage is None:
@@ -128,7 +134,8 @@ class Line:
         if reported is None:
             # A report that names other quantities says that there was none of this one.
             return replace(self, quantity=Decimal(0), usage=None) if usage else replace(self, usage=None)
-        used = min(max(Decimal(str(reported)) * self.usage.scale, Decimal(0)), self.usage.maximum)
+        highest = max(self.usage.maximum, Decimal(1)) * REPORT_MULTIPLE_MAX
+        used = min(max(Decimal(str(reported)) * self.usage.scale, Decimal(0)), highest)
         # Whatever digits were reported: a record must come out the same wherever it is recomputed.
         return replace(self, quantity=used.quantize(USAGE_STEP, ROUND_HALF_UP).normalize(), usage=None)
 
@@ -204,7 +211,10 @@ class Quote:
         return not any(line.usage for line in self.lines)
 
     def delivered(self, outputs: int, usage: Mapping[str, Any]) -> "Quote":
-        """The same price for what came: at most the outputs delivered, and the usage that was reported."""
+        """The same price for what came: at most the outputs delivered, and the usage that was reported.
+
+        Where usage decides, this may exceed `maximum_micros`; only what is held may be charged.
+        """
         return replace(self, lines=tuple(line.billed(outputs, usage) for line in self.lines))
 
     def to_dict(self) -> dict[str, Any]:

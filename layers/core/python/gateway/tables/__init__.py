@@ -6,9 +6,9 @@ its commit says which labelled condition failed, so that callers can tell *alrea
 
 from gateway.tables.catalog import CatalogChunk, CatalogHead, CatalogVersion
 from gateway.tables.durations import DurationCount
-from gateway.tables.items import Item, connection
-from gateway.tables.jobs import Attempt, Generation
-from gateway.tables.ledger import Balance, Entry, Hold, Record, page_of_listing
+from gateway.tables.items import Item, connection, listed, page
+from gateway.tables.jobs import Attempt, Generation, Order
+from gateway.tables.ledger import Balance, Entry, Hold, Record, Spending
 from gateway.tables.projects import ApiKey, Project
 from gateway.tables.transactions import ConditionFailed, Transaction, transaction
 
@@ -25,10 +25,13 @@ __all__ = [
     "Generation",
     "Hold",
     "Item",
+    "Order",
     "Project",
     "Record",
+    "Spending",
     "Transaction",
     "connection",
-    "page_of_listing",
+    "listed",
+    "page",
     "transaction",
 ]

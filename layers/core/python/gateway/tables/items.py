@@ -1,23 +1,30 @@
 """What all items share: keys, conditional writes, pages of an index, one connection."""
 
 import base64
-import json
-from collections.abc import Sequence
+import random
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
 from functools import cache
 from typing import Any, Self
 
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.connection import Connection, TableConnection
-from pynamodb.exceptions import PutError, UpdateError
+from pynamodb.exceptions import PutError, TransactGetError, UpdateError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
 from gateway.config import settings
-from gateway.errors import InvalidField
+from gateway.errors import InvalidField, Unavailable
 
-_POSITION = ("pk", "sk", "listed_at")
-"""What an item's place in a listing is made of, besides the listing itself."""
+_POSITION = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z#[!-~]+")
+"""An item's place in a listing: when it was made, and its id."""
+_FIRST, _LAST = "0", "9"
+"""Before and after every place."""
+_PAGE_SIZE = 500
+READ_TRIES_MAX = 6
 
 
 class TableNamed(type):
@@ -58,6 +65,34 @@ class Item(Model):
         except cls.DoesNotExist:
             return None
 
+    def reread(self) -> Self:
+        """The item as it is stored now; it must be there."""
+        self.refresh(consistent_read=True)
+        return self
+
+    @classmethod
+    def at_one_moment(cls, keys: Sequence[tuple[str, str]]) -> list[Self | None]:
+        """Items as they stood together at one moment (at most 100), None for each that is not there.
+
+        Raises Unavailable while writers leave no such moment.
+        """
+        wanted = [cls.get_operation_kwargs_from_class(pk, sk) for pk, sk in keys]
+        for attempt in range(READ_TRIES_MAX):
+            try:
+                answers = connection().transact_get_items(wanted)["Responses"]
+            except TransactGetError as error:
+                if error.cause_response_code != "TransactionCanceledException":
+                    raise
+                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+            else:
+                return [cls.from_raw_data(one["Item"]) if one.get("Item") else None for one in answers]
+        raise Unavailable("The account is busy; nothing was changed.")
+
+    @classmethod
+    def find_many(cls, keys: Iterable[tuple[str, str]]) -> list[Self]:
+        """Those of the items that are there, read consistently, in no order."""
+        return list(cls.batch_get(keys, consistent_read=True))
+
     def insert(self) -> bool:
         """Write the item if there is none of its key yet; False when there was one."""
         try:
@@ -81,34 +116,41 @@ class Item(Model):
 
 
 def page(
-    index: Any, key: str, limit: int, cursor: str | None, span: tuple[str, str] | None = None
+    index: Any, partitions: Sequence[str], limit: int, cursor: str | None, span: tuple[str, str] | None = None
 ) -> tuple[list[Any], str | None]:
-    """A page of an index's partition, newest first, and the cursor of the next page."""
-    start = None if cursor is None else _start(index, key, cursor)
-    if start and span and not span[0] <= start["listed_at"]["S"] <= span[1]:
+    """A page of a listing that lies in some partitions of an index, newest first, and the next page's cursor."""
+    low, high = span or (_FIRST, _LAST)
+    position = None if cursor is None else _position(cursor)
+    if position is not None and not low <= position <= high:
         raise InvalidField("'cursor' belongs to a listing of another time.", field="cursor")
-    condition = type(index).listed_at.between(*span) if span else None
-    found = index.query(key, condition, scan_index_forward=False, limit=limit, last_evaluated_key=start)
-    items = list(found)
-    return items, _cursor(found.last_evaluated_key) if len(items) == limit else None
+    within = type(index).listed_at.between(low, position or high)
+    # One more than is shown says whether there is a next page; another may be the former page's last.
+    wanted = limit + 2
+    found = [index.query(one, within, scan_index_forward=False, limit=wanted) for one in partitions]
+    newest = merge(*found, key=lambda item: item.listed_at, reverse=True)
+    items = [item for item, _ in zip((i for i in newest if i.listed_at != position), range(limit + 1), strict=False)]
+    return items[:limit], _cursor(items[limit - 1].listed_at) if len(items) > limit else None
 
 
-def _cursor(last: Any) -> str | None:
+def listed(index: Any, partitions: Sequence[str], span: tuple[str, str] | None = None) -> Iterator[Any]:
+    """Everything of a listing, oldest first, read as it is taken. `span` is two positions, the second exclusive."""
+    low, high = span or (_FIRST, _LAST)
+    within = type(index).listed_at.between(low, high)
+    found = [index.query(one, within, page_size=_PAGE_SIZE) for one in partitions]
+    return (item for item in merge(*found, key=lambda item: item.listed_at) if item.listed_at != high)
+
+
+def _cursor(position: str) -> str:
     """Where a page ended, without the partition: a cursor leads nowhere but on in its own listing."""
-    if not last:
-        return None
-    position = [last[name]["S"] for name in _POSITION]
-    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
 
 
-def _start(index: Any, key: str, cursor: str) -> dict[str, Any]:
-    """The key to go on after. Raises InvalidField for a cursor that no page of a listing ended with."""
+def _position(cursor: str) -> str:
+    """The place to go on after. Raises InvalidField for a cursor that no page of a listing ended with."""
     try:
-        position = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, RecursionError):
-        position = None
-    whole = isinstance(position, list) and len(position) == len(_POSITION)
-    if not whole or not all(isinstance(part, str) and part for part in position):
+        position = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        position = ""
+    if not _POSITION.fullmatch(position):
         raise InvalidField("'cursor' is not one that this listing gave.", field="cursor")
-    names = (index._hash_key_attribute().attr_name, *_POSITION)
-    return {name: {"S": text} for name, text in zip(names, (key, *position), strict=True)}
+    return position

@@ -1,5 +1,10 @@
-"""The jobs table: `GENERATION#<id> / GENERATION` or `ATTEMPT#nnn`, and `PROVIDER#<name> / SIGNING_KEY`."""
+"""The jobs table: `GENERATION#<id> / GENERATION`, `ORDER` or `ATTEMPT#nnn`, and `PROVIDER#<name> / SIGNING_KEY`.
 
+What changes is small and what is large never changes: a write costs by the size of its item, so what a generation
+was accepted as stands in its order, and what came of it on the attempt that delivered.
+"""
+
+from collections.abc import Iterable
 from typing import Any, Self
 
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
@@ -31,7 +36,7 @@ class OpenWork(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
 
 
 class Generation(Item):
-    """One call to one model: what was asked, at what price, and how it ended."""
+    """One call to one model: where it stands, and how it ended."""
 
     class Meta(metaclass=TableNamed):
         setting = "jobs_table"
@@ -44,22 +49,16 @@ class Generation(Item):
     model = UnicodeAttribute()
     kind = UnicodeAttribute()
     status = UnicodeAttribute()
-    fingerprint = JSONAttribute()
     metadata = JSONAttribute(null=True)
     warnings = JSONAttribute(null=True)
-    output_path = UnicodeAttribute(null=True)
-    output_url_path = UnicodeAttribute(null=True)
-    offers = JSONAttribute()
-    quote = JSONAttribute()
-    shard = NumberAttribute()
     held_micros = NumberAttribute()
     estimated_time_seconds = NumberAttribute()
     await_seconds = NumberAttribute()
     deadline_at = NumberAttribute()
     attempt_no = NumberAttribute(default=0)
     restart_no = NumberAttribute(default=0)
+    reconcile_failures = NumberAttribute(null=True)
     progress = NumberAttribute(default=0)
-    outputs = JSONAttribute(null=True)
     billed_micros = NumberAttribute(null=True)
     error = JSONAttribute(null=True)
     created_at = UnicodeAttribute()
@@ -79,13 +78,31 @@ class Generation(Item):
     @classmethod
     def page_of_project(cls, project_id: str, limit: int, cursor: str | None) -> tuple[list[Self], str | None]:
         """A page of a project's generations, newest first, and the next page's cursor."""
-        return page(cls.by_project, project_id, limit, cursor)
+        return page(cls.by_project, [project_id], limit, cursor)
 
     @classmethod
     def due(cls, work: str, until_seconds: float, limit: int) -> list[str]:
         """Ids of generations that want attention by a time, longest due first."""
         found = cls.open_work.query(work, cls.due_at <= until_seconds, limit=limit)
         return [item.pk.removeprefix("GENERATION#") for item in found]
+
+
+class Order(Item):
+    """What a generation was accepted as, frozen: who may serve it and with which requests, at what price."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "jobs_table"
+
+    fingerprint = JSONAttribute()
+    offers = JSONAttribute()
+    quote = JSONAttribute()
+    output_path = UnicodeAttribute(null=True)
+    output_url_path = UnicodeAttribute(null=True)
+
+    @classmethod
+    def find(cls, generation_id: str) -> Self | None:
+        """The order of a generation."""
+        return cls.find_at(f"GENERATION#{generation_id}", "ORDER")
 
 
 class SigningKey(Item):
@@ -128,6 +145,8 @@ class Attempt(Item):
     staged = JSONAttribute(null=True)
     metrics = JSONAttribute(null=True)
     usage = JSONAttribute(null=True)
+    cost_usd = UnicodeAttribute(null=True)
+    outputs = JSONAttribute(null=True)
     error = JSONAttribute(null=True)
     started_at = UnicodeAttribute()
     accepted_at = UnicodeAttribute(null=True)
@@ -138,6 +157,12 @@ class Attempt(Item):
     def find(cls, generation_id: str, attempt_no: int) -> Self | None:
         """One attempt of a generation."""
         return cls.find_at(f"GENERATION#{generation_id}", f"ATTEMPT#{attempt_no:03}")
+
+    @classmethod
+    def last_of(cls, generations: Iterable[Generation]) -> dict[str, Self]:
+        """The present attempt of each generation that has one, by the generation's id."""
+        keys = [(one.pk, f"ATTEMPT#{int(one.attempt_no):03}") for one in generations if one.attempt_no]
+        return {attempt.generation_id: attempt for attempt in cls.find_many(keys)}
 
     @classmethod
     def all_of(cls, generation_id: str) -> list[Self]:

@@ -1,15 +1,18 @@
 """The ledger table.
 
 `BALANCE#<project>#<shard> / BALANCE`, `HOLD#<generation> / HOLD`, `ENTRY#<id> / ENTRY`,
-`RECORD#<generation> / RECORD`.
+`RECORD#<generation> / RECORD`, `SPENDING#<scope> / SPENDING`.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex
 
-from gateway.tables.items import Item, TableNamed, page
+from gateway.tables.items import Item, TableNamed
 
 
 class Listing(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
@@ -20,6 +23,17 @@ class Listing(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
         projection = AllProjection()
 
     listing = UnicodeAttribute(hash_key=True)
+    listed_at = UnicodeAttribute(range_key=True)
+
+
+class BySession(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
+    """Records of one session of a project, oldest first; sparse, since most calls name no session."""
+
+    class Meta:
+        index_name = "by_session"
+        projection = AllProjection()
+
+    session = UnicodeAttribute(hash_key=True)
     listed_at = UnicodeAttribute(range_key=True)
 
 
@@ -40,9 +54,11 @@ class Balance(Item):
         return cls(f"BALANCE#{project_id}#{shard:03}", "BALANCE")
 
     @classmethod
-    def find(cls, project_id: str, shard: int) -> Self | None:
-        """A shard's balance, or None before the first grant."""
-        return cls.find_at(f"BALANCE#{project_id}#{shard:03}", "BALANCE")
+    def all_of(cls, project_id: str, shards: int) -> list[Self]:
+        """Every shard's balance at one moment, in order; one that was never used is empty."""
+        keys = [(f"BALANCE#{project_id}#{shard:03}", "BALANCE") for shard in range(shards)]
+        found = cls.at_one_moment(keys) if shards > 1 else [cls.find_at(*keys[0])]
+        return [one or cls(*key) for one, key in zip(found, keys, strict=True)]
 
 
 class Hold(Item):
@@ -55,6 +71,11 @@ class Hold(Item):
     project_id = UnicodeAttribute()
     shard = NumberAttribute()
     amount_micros = NumberAttribute()
+    charged_micros = NumberAttribute(null=True)
+    refunded_micros = NumberAttribute(null=True)
+    counters = JSONAttribute(null=True)
+    batch_id = UnicodeAttribute(null=True)
+    key_id = UnicodeAttribute(null=True)
     status = UnicodeAttribute()
     expires_at = NumberAttribute()
     created_at = UnicodeAttribute()
@@ -88,6 +109,7 @@ class Entry(Item):
     amount_micros = NumberAttribute()
     generation_id = UnicodeAttribute(null=True)
     note = UnicodeAttribute(null=True)
+    moves = JSONAttribute(null=True)
     created_at = UnicodeAttribute()
     listing = UnicodeAttribute()
     listed_at = UnicodeAttribute()
@@ -110,8 +132,10 @@ class Record(Item):
     amount_micros = NumberAttribute()
     listing = UnicodeAttribute()
     listed_at = UnicodeAttribute()
+    session = UnicodeAttribute(null=True)
 
     by_listing = Listing()
+    by_session = BySession()
 
     @classmethod
     def find(cls, generation_id: str) -> Self | None:
@@ -119,14 +143,41 @@ class Record(Item):
         return cls.find_at(f"RECORD#{generation_id}", "RECORD")
 
 
-def page_of_listing(
-    model: type[Entry] | type[Record] | type[Hold],
-    listing: str,
-    limit: int,
-    cursor: str | None,
-    since: str | None = None,
-    until: str | None = None,
-) -> tuple[list[Any], str | None]:
-    """A page of a ledger listing, newest first, between two timestamps (until is exclusive)."""
-    span = (since or "0", until or "9") if since or until else None
-    return page(model.by_listing, listing, limit, cursor, span)
+class Spending(Item):
+    """What was held or spent under one limit, by UTC day, by month and in all.
+
+    One attribute a period (`d2026-11-21`, `m2026-11`, `total`): adding to one that is not there yet starts it at
+    nothing, so that a new day needs no reset and a late settlement finds the day that its hold was counted in.
+    """
+
+    class Meta(metaclass=TableNamed):
+        setting = "ledger_table"
+
+    since = UnicodeAttribute(null=True)
+    based_at = UnicodeAttribute(null=True)
+
+    @classmethod
+    def key(cls, counter_id: str) -> Self:
+        """The (unread) counter, to write to."""
+        return cls(f"SPENDING#{counter_id}", "SPENDING")
+
+    @classmethod
+    def counted(cls, counter_id: str) -> dict[str, int]:
+        """Micros by period; empty for one that never counted."""
+        raw = cls._get_connection().get_item(f"SPENDING#{counter_id}", "SPENDING", consistent_read=True)
+        return {name: int(value["N"]) for name, value in raw.get("Item", {}).items() if "N" in value}
+
+    @staticmethod
+    def add(periods: Iterable[str], amount_micros: int) -> list[Action]:
+        """Count an amount in each period; one that is negative gives back."""
+        return [NumberAttribute(attr_name=period).add(amount_micros) for period in periods]
+
+    @classmethod
+    def at_most(cls, highest_micros: Mapping[str, int]) -> Condition | None:
+        """That each period's count is at most so much (or not begun); None when nothing is bounded."""
+        condition: Condition | None = None
+        for period, most_micros in highest_micros.items():
+            counted = NumberAttribute(attr_name=period)
+            one = counted.does_not_exist() | (counted <= most_micros)
+            condition = one if condition is None else condition & one
+        return condition

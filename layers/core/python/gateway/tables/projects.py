@@ -19,6 +19,8 @@ class Project(Item):
     margin_bps = NumberAttribute(default=0)
     platform_fee_bps = NumberAttribute(default=0)
     shard_count = NumberAttribute(default=1)
+    shards_ever = NumberAttribute(null=True)
+    spending_limit = JSONAttribute(null=True)
     created_at = UnicodeAttribute()
 
     @classmethod

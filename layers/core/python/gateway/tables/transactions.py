@@ -15,6 +15,18 @@ from gateway.tables.items import Item, connection
 
 CONFLICT_RETRIES_MAX = 8
 """A transaction that met another on the same item is safe to repeat: every write in it is conditional."""
+PASSING = frozenset(
+    {
+        "TransactionConflict",
+        "TransactionInProgressException",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "ThrottlingError",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+    }
+)
+"""Reasons of DynamoDB that pass, of one item or of the whole transaction: nothing was written."""
 
 
 class ConditionFailed(Exception):
@@ -29,6 +41,7 @@ class Transaction:
     """Writes that all happen or all do not. Every write carries a label and usually a condition."""
 
     def __init__(self) -> None:
+        self._checks: list[tuple[str, dict[str, Any]]] = []
         self._puts: list[tuple[str, dict[str, Any]]] = []
         self._updates: list[tuple[str, dict[str, Any]]] = []
 
@@ -37,10 +50,15 @@ class Transaction:
         arguments = item.get_save_kwargs_from_instance(condition=type(item).pk.does_not_exist())
         self._puts.append((label, arguments))
 
-    def update(self, label: str, item: Item, actions: Sequence[Action], condition: Condition) -> None:
-        """Change an item that must fulfil the condition."""
+    def update(self, label: str, item: Item, actions: Sequence[Action], condition: Condition | None) -> None:
+        """Change an item that must fulfil the condition; without one it may also not be there yet."""
         arguments = item.get_update_kwargs_from_instance(actions=list(actions), condition=condition)
         self._updates.append((label, arguments))
+
+    def check(self, label: str, item: Item, condition: Condition) -> None:
+        """Have an item, which is not written here, fulfil the condition."""
+        arguments = type(item).get_operation_kwargs_from_class(item.pk, item.sk, condition=condition)
+        self._checks.append((label, arguments))
 
     def commit(self) -> None:
         """Write. Raises ConditionFailed with the labels concerned; conflicts are retried, then Unavailable."""
@@ -50,32 +68,24 @@ class Transaction:
                 return
             except TransactWriteError as error:
                 codes = [reason.code if reason else None for reason in error.cancellation_reasons]
-                labels = [label for label, _ in (*self._puts, *self._updates)]
+                labels = [label for label, _ in (*self._checks, *self._puts, *self._updates)]
                 failed = frozenset(
                     label for label, code in zip(labels, codes, strict=False) if code == "ConditionalCheckFailed"
                 )
                 if failed:
                     raise ConditionFailed(failed) from error
-                if "TransactionConflict" not in codes and not _passing(error):
+                if PASSING.isdisjoint(codes) and error.cause_response_code not in PASSING:
                     raise
                 time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise Unavailable("The account is busy; nothing was changed.")
 
     def _write(self) -> None:
         connection().transact_write_items(
-            condition_check_items=[],
+            condition_check_items=[arguments for _, arguments in self._checks],
             delete_items=[],
             put_items=[arguments for _, arguments in self._puts],
             update_items=[arguments for _, arguments in self._updates],
         )
-
-
-def _passing(error: TransactWriteError) -> bool:
-    return error.cause_response_code in {
-        "TransactionInProgressException",
-        "ProvisionedThroughputExceededException",
-        "ThrottlingException",
-    }
 
 
 @contextmanager
