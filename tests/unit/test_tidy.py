@@ -43,6 +43,7 @@ IN_INTEGRATION = {
     "catalog_views": "test_reading.py",
     "durations": "test_durations.py",
     "closing": "test_crashes.py",
+    "cloudformation": "test_operator.py",
     "drive": "test_refusals.py",
     "jobs": "test_crashes.py",
     "ledger": "test_crashes.py",

@@ -11,5 +11,6 @@ Reading order, top down; imports point the same way and the linter holds them to
     tables, media, url_guard > transport         the stores, the bytes, the network
     pricing, limits, templates, provider, probe
     > conditions                                 pure: no I/O, no clock, no environment
-    money, config, telemetry, ids, aws, errors   the ground floor
+    money, config, telemetry, ids, aws,
+    cloudformation, errors                       the ground floor
 """
