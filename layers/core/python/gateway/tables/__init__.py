@@ -6,6 +6,7 @@ its commit says which labelled condition failed, so that callers can tell *alrea
 
 from gateway.tables.catalog import CatalogChunk, CatalogHead, CatalogVersion
 from gateway.tables.durations import DurationCount
+from gateway.tables.fx import ReferenceRates
 from gateway.tables.items import Item, connection
 from gateway.tables.jobs import Attempt, Generation
 from gateway.tables.ledger import Balance, Entry, Hold, Record, page_of_listing
@@ -27,6 +28,7 @@ __all__ = [
     "Item",
     "Project",
     "Record",
+    "ReferenceRates",
     "Transaction",
     "connection",
     "page_of_listing",
