@@ -32,6 +32,7 @@ from gateway import (
     catalog,
     config,
     durations,
+    fx,
     ids,
     ledger,
     providers,
@@ -218,6 +219,7 @@ class World:
         self.key_id, self.api_key = auth.create_key(PROJECT, "test")
         catalog.forget()
         durations.forget()
+        fx.forget()
         catalog.publish(COMPILED if models is None else cut(models))
         self.faults.active = True
 
