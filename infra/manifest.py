@@ -14,6 +14,8 @@ PUBLISHED = ("HEAD", *VERSIONS)
 """Partition keys of the catalog that tell its versions: their list, and which one is current."""
 OBSERVED = ("DURATIONS#*",)
 """Partition keys of the catalog that count how long runs took."""
+RATES = ("FX",)
+"""The partition key of the catalog under which reference rates are stored by date."""
 FILES, STAGED = ("projects/*",), ("staging/*",)
 """Object keys of the drive: what belongs to projects, and what waits to be collected."""
 
@@ -56,7 +58,7 @@ TABLES = (
 )
 
 
-DEAD_LETTERS = ("failed_dispatches", "failed_reconciliations")
+DEAD_LETTERS = ("failed_dispatches", "failed_reconciliations", "failed_rate_fetches")
 """Queues that keep what could not be handled."""
 
 
@@ -88,6 +90,21 @@ class Function:
     layers: tuple[str, ...] = ("core", "vendor")
     concurrency_share: float = 0
     """The part of the account's concurrency that is reserved for, and the most that is used by, it."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a function is called by the clock, and what becomes of a call that fails."""
+
+    function: str
+    times: tuple[str, ...]
+    """Schedule expressions of EventBridge; the hours of `cron(...)` are UTC."""
+    failures: str
+    """The dead-letter queue that keeps calls that failed; the function needs `SendMessage` on it."""
+    retries: int = 0
+    """How often a call that failed is repeated, after a minute and then two."""
+    age_seconds_max: int = 60
+    """How long a call may wait to be made or repeated."""
 
 
 @dataclass(frozen=True)
@@ -242,6 +259,12 @@ FUNCTIONS = (
         timeout_seconds=55,
         environment=("PROVIDER_BASE_URLS",),
     ),
+    Function(
+        "fx_rates",
+        (Grant("catalog", "PutItem Query", keys=RATES), Grant("failed_rate_fetches", "SendMessage")),
+        timeout_seconds=60,
+        environment=("FX_RATES_URL", "FX_HISTORY_URL", "URL_ALLOWED_HOSTS"),
+    ),
     # For the operator, behind no route: invoked with AWS credentials and by CloudFormation.
     Function(
         "admin",
@@ -256,6 +279,20 @@ FUNCTIONS = (
         ),
         timeout_seconds=300,  # an audit reads every entry of a project
         memory_mb=1024,  # compiling a catalog is computing
+    ),
+)
+
+SCHEDULES = (
+    # A run that fails is not repeated: the next one sees the same and more.
+    Schedule("reconcile", ("rate(1 minute)",), "failed_reconciliations"),
+    # The ECB publishes on working days about 16:00 in Frankfurt, 14:00 or 15:00 UTC. Once more in the morning, for what
+    # was late, and so that each day tells whether there are rates to bill with.
+    Schedule(
+        "fx_rates",
+        ("cron(30 16 ? * MON-FRI *)", "cron(30 5 ? * * *)"),
+        "failed_rate_fetches",
+        retries=2,
+        age_seconds_max=3600,
     ),
 )
 

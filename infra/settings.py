@@ -67,6 +67,9 @@ class Settings:
     """Where the API is reached from outside; empty: the API's own address."""
     provider_base_urls: Mapping[str, str] = field(default_factory=dict)
     jwks_url: str = ""
+    fx_rates_url: str = ""
+    fx_history_url: str = ""
+    """Where reference rates are fetched; empty: from the European Central Bank."""
     url_allowed_hosts: tuple[str, ...] = ()
     browser_origins: tuple[str, ...] = ("*",)
     """Origins whose pages may use signed URLs of the drive."""

@@ -39,6 +39,19 @@ class Alarms(Construct):
             _metric("Museway", "ReconciliationsFailed", service=naming.function(settings.stage, "reconcile")),
             "The reconciler could not finish a generation; its log says why, and it tries again each minute.",
         )
+        fx_rates = naming.function(settings.stage, "fx_rates")
+        self._alarm(
+            "fx_rates_stale",
+            # A day, because it is measured once or twice a day.
+            _metric("Museway", "FxRatesStale", service=fx_rates).with_(period=Duration.days(1)),
+            "There are no reference rates from the last 7 days: records of accounts in other currencies are in US "
+            "dollars alone. The log of fx_rates says why they could not be fetched.",
+        )
+        self._alarm(
+            "fx_rates_changed",
+            _metric("Museway", "FxRatesChanged", service=fx_rates),
+            "The ECB gives other rates for a date that is stored; the stored ones stand, because records rest on them.",
+        )
         self._alarm(
             "server_errors",
             _metric("AWS/ApiGateway", "5xx", ApiId=api.api.ref),

@@ -131,6 +131,8 @@ def _values(settings: Settings, own_url: str) -> dict[str, str]:
         "PUBLIC_URL": settings.public_url or own_url,
         "PROVIDER_BASE_URLS": json.dumps(dict(urls), sort_keys=True) if urls else "",
         "FAL_JWKS_URL": settings.jwks_url,
+        "FX_RATES_URL": settings.fx_rates_url,
+        "FX_HISTORY_URL": settings.fx_history_url,
         "URL_ALLOWED_HOSTS": ",".join(settings.url_allowed_hosts),
         "CATALOG_KEPT_SECONDS": f"{settings.catalog_kept_seconds:g}",
         "POLL_WINDOW_SECONDS": f"{settings.poll_window_seconds:g}",

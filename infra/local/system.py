@@ -43,6 +43,7 @@ OUTPUTS = (
     "LedgerTable",
 )
 FAL_KEYS_PATH = "/fal/.well-known/jwks.json"
+RATES_PATH = "/ecb/stats/eurofxref"
 
 
 @dataclass(slots=True)
@@ -184,6 +185,8 @@ class System:
             "public_url": url,
             "provider_base_urls": deploy.as_context({name: sandbox_url + path for name, path in PROVIDERS.items()}),
             "jwks_url": sandbox_url + FAL_KEYS_PATH,
+            "fx_rates_url": f"{sandbox_url}{RATES_PATH}/eurofxref-daily.xml",
+            "fx_history_url": f"{sandbox_url}{RATES_PATH}/eurofxref-hist-90d.xml",
             "url_allowed_hosts": ",".join(address.removeprefix("http://") for address in (sandbox_url, emulator.url)),
             "lambda_concurrency": str(CONCURRENCY),
         }

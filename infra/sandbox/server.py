@@ -1,4 +1,4 @@
-"""The sandbox as one ASGI app: providers under `/{provider}`, their files, and controls under `/_control`."""
+"""The sandbox as one ASGI app: providers under `/{provider}`, their files, rates, and controls under `/_control`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route, Router
 from infra.sandbox.calls import Recorder
 from infra.sandbox.control import Controls
 from infra.sandbox.providers import PROVIDERS
+from infra.sandbox.reference_rates import ROUTES as RATES
 from infra.sandbox.state import Sandbox
 
 JOB_SECONDS = 1.0
@@ -44,6 +45,7 @@ def create_app(base_url: str, *, job_seconds: float = JOB_SECONDS) -> Starlette:
     routes = [
         Route("/health", health, methods=["GET"]),
         Route("/files/{name}", sandbox.files.serve, methods=["GET"]),
+        Mount("/ecb", routes=RATES),
         Mount("/_control", routes=Controls(sandbox).routes()),
         *mounts,
     ]

@@ -8,11 +8,12 @@ from infra.bundle import Bundle
 from infra.constructs.alarms import Alarms
 from infra.constructs.catalog_publication import CatalogPublication
 from infra.constructs.estate import Estate
+from infra.constructs.first_rates import FirstRates
 from infra.constructs.functions import Functions
 from infra.constructs.generation_machine import GenerationMachine
 from infra.constructs.http_api import HttpApi
 from infra.constructs.outbox import Outbox
-from infra.constructs.reconciliation import Reconciliation
+from infra.constructs.schedules import Schedules
 from infra.settings import Settings
 
 
@@ -33,8 +34,9 @@ class ServiceStack(Stack):
         api.route(functions)
         GenerationMachine(self, settings, functions)
         Outbox(self, functions["dispatch"], estate.tables.by_name["jobs"], estate.queues["failed_dispatches"])
-        Reconciliation(self, functions["reconcile"], estate.queues["failed_reconciliations"])
+        Schedules(self, functions, estate)
         CatalogPublication(self, functions["admin"])
+        FirstRates(self, settings, functions["fx_rates"])
         if settings.alarms:
             Alarms(self, settings, estate, api)
         self._outputs(estate, api, functions)

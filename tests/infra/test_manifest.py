@@ -29,6 +29,12 @@ def test_routes_are_unique_and_go_to_functions() -> None:
     assert {route.function for route in manifest.ROUTES} <= NAMES
 
 
+def test_schedules_call_functions_that_may_put_their_failures_aside() -> None:
+    granted = {(item.name, grant.resource, grant.actions) for item in manifest.FUNCTIONS for grant in item.grants}
+    assert {(item.function, item.failures, "SendMessage") for item in manifest.SCHEDULES} <= granted
+    assert {item.failures for item in manifest.SCHEDULES} <= set(manifest.DEAD_LETTERS)
+
+
 def test_functions_behind_the_api_answer_before_it_gives_up() -> None:
     behind = {route.function for route in manifest.ROUTES} | {"authorizer"}
     slow = {item.name for item in manifest.FUNCTIONS if item.name in behind and item.timeout_seconds > 30}

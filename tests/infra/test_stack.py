@@ -11,7 +11,7 @@ import pytest
 from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks
 
-from infra import manifest
+from infra import manifest, naming
 from infra.catalog_source import compiled_catalog
 
 from .conftest import Template, synthesize
@@ -212,13 +212,48 @@ class TestWork:
         assert end["dynamodb"]["OldImage"] == {"status": {"S": ["pending", "processing"]}}
         assert end["dynamodb"]["NewImage"] == {"status": {"S": ["completed", "failed", "cancelled"]}}
 
-    def test_the_reconciler_runs_every_minute_and_its_failures_are_kept(self, stage: Template) -> None:
-        rule = stage.only("AWS::Events::Rule")["Properties"]
-        assert rule["ScheduleExpression"] == "rate(1 minute)"
-        failed = rule["Targets"][0]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
-        invoked = stage.only("AWS::Lambda::EventInvokeConfig")["Properties"]
-        assert invoked["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0] == failed
-        assert invoked["MaximumRetryAttempts"] == 0
+    @pytest.mark.parametrize(
+        ("function", "times", "queue", "retries"),
+        [
+            ("reconcile", ["rate(1 minute)"], "FailedReconciliations", 0),
+            ("fx_rates", ["cron(30 16 ? * MON-FRI *)", "cron(30 5 ? * * *)"], "FailedRateFetches", 2),
+        ],
+    )
+    def test_schedules_call_their_function_and_keep_what_fails(
+        self, stage: Template, function: str, times: list[str], queue: str, retries: int
+    ) -> None:
+        place = f"Schedules{naming.logical_id(function)}"
+        rules = [item["Properties"] for name, item in stage.of_type("AWS::Events::Rule").items() if place in name]
+        assert [rule["ScheduleExpression"] for rule in rules] == times
+        for rule in rules:
+            (target,) = rule["Targets"]
+            assert f"Functions{naming.logical_id(function)}" in target["Arn"]["Fn::GetAtt"][0]
+            assert queue in target["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]
+        invoked = stage.only("AWS::Lambda::EventInvokeConfig", place)["Properties"]
+        assert queue in invoked["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0]
+        assert invoked["MaximumRetryAttempts"] == retries
+
+    def test_every_rule_may_call_its_function_and_leave_what_it_could_not(self, stage: Template) -> None:
+        rules = set(stage.of_type("AWS::Events::Rule"))
+        permitted = [
+            item["Properties"]["SourceArn"]["Fn::GetAtt"][0]
+            for item in stage.of_type("AWS::Lambda::Permission").values()
+            if item["Properties"]["Principal"] == "events.amazonaws.com"
+        ]
+        accepted = [
+            statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"][0]
+            for policy in stage.of_type("AWS::SQS::QueuePolicy").values()
+            for statement in statements(policy)
+            if statement["Effect"] == "Allow"
+        ]
+        assert (sorted(permitted), sorted(accepted)) == (sorted(rules), sorted(rules))
+
+    def test_the_first_rates_are_fetched_by_the_deployment(self, stage: Template) -> None:
+        first = stage.only("Custom::FirstRates")["Properties"]
+        assert "FunctionsFxRates" in first["ServiceToken"]["Fn::GetAtt"][0]
+        assert first["Source"] == "ECB"
+        timeout = stage.function("fx_rates")["Properties"]["Timeout"]
+        assert timeout < int(first["ServiceTimeout"]) <= 300  # not CloudFormation's hour
 
     def test_dead_letters_take_tls_only(self, stage: Template) -> None:
         assert len(stage.of_type("AWS::SQS::Queue")) == len(manifest.DEAD_LETTERS)
@@ -241,6 +276,8 @@ class TestWork:
             "ApproximateNumberOfMessagesVisible",
             "LedgerEquationsBroken",
             "ReconciliationsFailed",
+            "FxRatesStale",
+            "FxRatesChanged",
             "5xx",
             "ExecutionsFailed",
             "ExecutionsTimedOut",
@@ -249,6 +286,8 @@ class TestWork:
         assert watched["LedgerEquationsBroken"]["Dimensions"] == [
             {"Name": "service", "Value": "museway-prod-reconcile"}
         ]
+        assert watched["FxRatesStale"]["Dimensions"] == [{"Name": "service", "Value": "museway-prod-fx_rates"}]
+        assert watched["FxRatesStale"]["Period"] == 86_400  # it is measured once or twice a day
         assert not local.of_type("AWS::CloudWatch::Alarm")
 
 

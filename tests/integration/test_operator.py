@@ -1,16 +1,13 @@
 """The operator's door: projects, credits, keys, and the catalog's publication at deploy."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 
 from gateway import catalog, operator
+from tests.integration.cloudformation import ECHO, asked, cloudformation
 from tests.integration.world import COMPILED, GRANTED_MICROS, PROJECT, World
 
 
@@ -167,42 +164,6 @@ def test_a_published_catalog_replaces_the_one_before(museway: World) -> None:
     assert admin(museway, "catalog.publish")["catalog_version"] == version  # again changes nothing
     assert shown(museway) == (version, before[1] - 1)
     assert museway.request("GET", "/health", key=None)[1]["catalog_version"] == version
-
-
-@contextmanager
-def cloudformation() -> Iterator[tuple[str, list[tuple[str, dict[str, Any]]]]]:
-    """Where CloudFormation waits for the answer of a custom resource."""
-    heard: list[tuple[str, dict[str, Any]]] = []
-
-    class Ear(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            heard.append((self.headers["content-type"], json.loads(body)))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_args: Any) -> None:
-            """Nothing to say."""
-
-    with HTTPServer(("127.0.0.1", 0), Ear) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/answer?signature=x", heard
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def asked(kind: str, url: str) -> dict[str, Any]:
-    return {
-        "RequestType": kind, "ResponseURL": url, "StackId": "stack", "RequestId": "request",
-        "LogicalResourceId": "CatalogPublication", "ResourceType": "Custom::Catalog", "ResourceProperties": {},
-    }  # fmt: skip
-
-
-ECHO = {"StackId": "stack", "RequestId": "request", "LogicalResourceId": "CatalogPublication"}
 
 
 @pytest.mark.usefixtures("built")

@@ -33,6 +33,7 @@ from gateway import (
     catalog,
     config,
     durations,
+    fx,
     ids,
     ledger,
     providers,
@@ -219,6 +220,7 @@ class World:
         self.key_id, self.api_key = auth.create_key(PROJECT, "test")
         catalog.forget()
         durations.forget()
+        fx.forget()
         catalog.publish(COMPILED if models is None else cut(models))
         self.faults.active = True
 

@@ -43,6 +43,7 @@ IN_INTEGRATION = {
     "catalog_views": "test_reading.py",
     "durations": "test_durations.py",
     "closing": "test_crashes.py",
+    "cloudformation": "test_operator.py",
     "drive": "test_refusals.py",
     "jobs": "test_crashes.py",
     "ledger": "test_crashes.py",
@@ -201,7 +202,7 @@ def catches_everything(node: ast.ExceptHandler) -> bool:
     return any(isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"} for kind in caught)
 
 
-@pytest.mark.parametrize("name", ["money", "pricing/__init__", "pricing/meters", "ledger"])
+@pytest.mark.parametrize("name", ["money", "pricing/__init__", "pricing/meters", "ledger", "fx/__init__", "fx/ecb"])
 def test_no_float_touches_money(name: str) -> None:
     found = []
     for node in ast.walk(tree_of(ROOT / f"layers/core/python/gateway/{name}.py")):

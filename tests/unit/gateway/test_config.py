@@ -22,6 +22,8 @@ GIVEN = {
     "PROVIDER_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:1:secret:keys",
     "PROVIDER_BASE_URLS": '{"fal": "http://127.0.0.1:9000/fal"}',
     "FAL_JWKS_URL": "http://127.0.0.1:9000/jwks",
+    "FX_RATES_URL": "http://127.0.0.1:9000/daily.xml",
+    "FX_HISTORY_URL": "http://127.0.0.1:9000/history.xml",
     "URL_ALLOWED_HOSTS": "127.0.0.1:9000,localhost:9001",
     "CATALOG_KEPT_SECONDS": "5",
     "POLL_WINDOW_SECONDS": "4.5",
@@ -45,6 +47,8 @@ def test_every_variable_is_read() -> None:
     assert found.public_url == "https://museway.example"
     assert found.provider_base_urls == {"fal": "http://127.0.0.1:9000/fal"}
     assert found.fal_jwks_url == "http://127.0.0.1:9000/jwks"
+    assert found.fx_rates_url == "http://127.0.0.1:9000/daily.xml"
+    assert found.fx_history_url == "http://127.0.0.1:9000/history.xml"
     assert found.url_allowed_hosts == {"127.0.0.1:9000", "localhost:9001"}
     assert (found.poll_window_seconds, found.provider_timeout_seconds) == (4.5, 6.0)
     assert found.catalog_kept_seconds == 5
@@ -57,6 +61,7 @@ def test_every_variable_is_read() -> None:
 def test_what_is_absent_or_empty_is_productions_value(environment: dict[str, str]) -> None:
     found = config.from_environment(environment)
     assert found.fal_jwks_url == config.FAL_JWKS_URL
+    assert (found.fx_rates_url, found.fx_history_url) == (config.FX_RATES_URL, config.FX_HISTORY_URL)
     assert (found.provider_base_urls, found.url_allowed_hosts) == ({}, frozenset())
     assert (found.poll_window_seconds, found.provider_timeout_seconds) == (45, 120)
     assert found.catalog_kept_seconds == 60

@@ -25,6 +25,10 @@ class Settings:
     provider_base_urls: Mapping[str, str]
     """Overrides of the providers' addresses; empty on AWS, the sandbox on a laptop."""
     fal_jwks_url: str
+    fx_rates_url: str
+    """Where the European Central Bank's last reference rates are."""
+    fx_history_url: str
+    """Where those of the last 90 days are."""
     url_allowed_hosts: frozenset[str]
     """`host:port` pairs that the URL guard lets through although they are not public; empty on AWS."""
     catalog_kept_seconds: float
@@ -36,6 +40,8 @@ class Settings:
 
 
 FAL_JWKS_URL = "https://rest.alpha.fal.ai/.well-known/jwks.json"
+FX_RATES_URL = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-daily.xml"
+FX_HISTORY_URL = "https://www.ecb.europa.eu/stats/eurofxref/eurofxref-hist-90d.xml"
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -54,6 +60,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         provider_secret_arn=get("PROVIDER_SECRET_ARN", ""),
         provider_base_urls=json.loads(get("PROVIDER_BASE_URLS") or "{}"),
         fal_jwks_url=get("FAL_JWKS_URL") or FAL_JWKS_URL,
+        fx_rates_url=get("FX_RATES_URL") or FX_RATES_URL,
+        fx_history_url=get("FX_HISTORY_URL") or FX_HISTORY_URL,
         url_allowed_hosts=frozenset(filter(None, get("URL_ALLOWED_HOSTS", "").split(","))),
         catalog_kept_seconds=float(get("CATALOG_KEPT_SECONDS") or 60),
         poll_window_seconds=float(get("POLL_WINDOW_SECONDS") or 45),

@@ -9,7 +9,7 @@ the reconciler.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway import ids, jobs, ledger, tables
+from gateway import ids, ledger, tables
 from gateway.auth import Principal
 from gateway.errors import Conflict, GatewayError, InsufficientCredits, SpendingLimitReached, Unavailable
 from gateway.submission.accepting import tell_submitted

@@ -6,6 +6,7 @@ its commit says which labelled condition failed, so that callers can tell *alrea
 
 from gateway.tables.catalog import CatalogChunk, CatalogHead, CatalogVersion
 from gateway.tables.durations import DurationCount
+from gateway.tables.fx import ReferenceRates
 from gateway.tables.items import Item, connection, listed, page
 from gateway.tables.jobs import Attempt, Generation, Order
 from gateway.tables.ledger import Balance, Entry, Hold, Record, Spending
@@ -28,6 +29,7 @@ __all__ = [
     "Order",
     "Project",
     "Record",
+    "ReferenceRates",
     "Spending",
     "Transaction",
     "connection",

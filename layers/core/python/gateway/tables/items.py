@@ -5,8 +5,8 @@ import random
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from heapq import merge
 from functools import cache
+from heapq import merge
 from typing import Any, Self
 
 from pynamodb.attributes import UnicodeAttribute
