@@ -135,6 +135,7 @@ FUNCTIONS = (
         "submission",
         (
             Grant("catalog", "GetItem"),
+            Grant("catalog", "Query", keys=RATES),
             Grant("projects", "GetItem"),
             Grant("jobs", "GetItem BatchGetItem PutItem"),
             *_MOVE_MONEY,

@@ -75,33 +75,39 @@ def violations(client: Any, jobs_table: str, ledger_table: str, *, at_rest: bool
 
 def _conservation(stored: Stored) -> Iterator[str]:
     """Each shard's own equation, and its amounts rebuilt from entries, holds and records."""
-    sums: dict[str, dict[tuple[str, int], int]] = {name: defaultdict(int) for name in AMOUNTS}
-    for entry in stored.entries:
-        shard, micros = (entry["project_id"], int(entry["shard"])), int(entry["amount_micros"])
-        match entry["type"]:
-            case "grant" | "adjust":
-                sums["granted"][shard] += micros
-            case "level":
-                for number, moved in json.loads(entry["moves"]).items():
-                    sums["granted"][entry["project_id"], int(number)] += moved
-            case "refund":
-                sums["spent"][shard] -= micros
-    for generation_id, hold in stored.holds.items():
-        shard = (hold["project_id"], int(hold["shard"]))
-        if hold["status"] == "open":
-            sums["held"][shard] += int(hold["amount_micros"])
-        if generation_id in stored.records:
-            sums["spent"][shard] += stored.records[generation_id]["amount_micros"]
-    for (project, number), balance in stored.balances.items():
-        name = f"{project} shard {number}"
+    sums = _summed(stored)
+    for shard, balance in stored.balances.items():
+        name = f"{shard[0]} shard {shard[1]}"
         b = {amount: int(balance[f"{amount}_micros"]) for amount in AMOUNTS}
         if b["granted"] != b["available"] + b["held"] + b["spent"]:
             yield f"{name}: granted is not available + held + spent: {b}"
         if min(b.values()) < 0:
             yield f"{name}: a negative amount: {b}"
-        for amount in ("granted", "held", "spent"):
-            if b[amount] != sums[amount][project, number]:
-                yield f"{name}: {amount} is {b[amount]}, its items come to {sums[amount][project, number]}"
+        for amount, by_shard in sums.items():
+            if b[amount] != by_shard[shard]:
+                yield f"{name}: {amount} is {b[amount]}, its items come to {by_shard[shard]}"
+
+
+def _summed(stored: Stored) -> dict[str, dict[tuple[str, int], int]]:
+    """What was granted, is held and was spent of each shard, by its entries, holds and records."""
+    granted: dict[tuple[str, int], int] = defaultdict(int)
+    held: dict[tuple[str, int], int] = defaultdict(int)
+    spent: dict[tuple[str, int], int] = defaultdict(int)
+    for entry in stored.entries:
+        shard, micros = (entry["project_id"], int(entry["shard"])), int(entry["amount_micros"])
+        match entry["type"]:
+            case "grant" | "adjust":
+                granted[shard] += micros
+            case "level":
+                for number, moved in json.loads(entry["moves"]).items():
+                    granted[entry["project_id"], int(number)] += moved
+            case "refund":
+                spent[shard] -= micros
+    for generation_id, hold in stored.holds.items():
+        shard = (hold["project_id"], int(hold["shard"]))
+        held[shard] += int(hold["amount_micros"]) if hold["status"] == "open" else 0
+        spent[shard] += stored.records[generation_id]["amount_micros"] if generation_id in stored.records else 0
+    return {"granted": granted, "held": held, "spent": spent}
 
 
 def _holds_resolve_once(stored: Stored) -> Iterator[str]:

@@ -79,7 +79,7 @@ def test_nothing_may_do_everything(prod: Template) -> None:
 
 
 def test_records_and_entries_cannot_be_changed(prod: Template) -> None:
-    """Updates of the ledger are for balances and holds; nothing deletes there at all."""
+    """Updates of the ledger are for balances, holds and counters; nothing deletes there at all."""
     for name, statements in policies(prod).items():
         for statement in statements:
             if "<EstateTablesLedger.Arn>" not in statement["on"]:
@@ -87,7 +87,7 @@ def test_records_and_entries_cannot_be_changed(prod: Template) -> None:
             assert "dynamodb:DeleteItem" not in statement["may"], name
             if "dynamodb:UpdateItem" in statement["may"]:
                 keys = statement["if"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
-                assert keys == ["BALANCE#*", "HOLD#*"], name
+                assert keys == ["BALANCE#*", "HOLD#*", "SPENDING#*"], name
 
 
 def test_the_machine_may_call_its_steps_and_nothing_else(prod: Template) -> None:

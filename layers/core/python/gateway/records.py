@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from gateway import ids, jobs, tables
+from gateway import fx, ids, jobs, tables
 from gateway.money import exact, to_credits, to_micros
 from gateway.pricing import Quote
 
@@ -52,7 +52,7 @@ def billing_record(
         "credits": exact(to_credits(amount_micros)),
         "price_book_version": quote.price_book_version,
         "inputs_priced": {name: _textual(value) for name, value in quote.inputs_priced.items()},
-        "fx": None,
+        "fx": fx.converted(order.fx, amount_micros),
         "provider_cost": {"amount_micros": _cost_micros(attempt), "basis": offer["cost_basis"]},
         "created_at": ids.timestamp(now),
     }

@@ -69,7 +69,7 @@ def balance(principal: Principal) -> dict[str, Any]:
     project, now = ledger.project_of(principal.project_id), ids.now()
     limits = ledger.limits_of(project, principal.key_id, principal.spending_limit)
     return ledger.totals(ledger.Account.of(project)).to_dict() | {
-        "currency": "USD",
+        "currency": project.currency,
         "limits": {one.scope: ledger.counted(one, now) for one in limits},
     }
 

@@ -10,9 +10,9 @@ execution, and the reconciler starts what the stream missed.
 """
 
 from gateway.submission.accepting import accepted, submit
-from gateway.submission.batches import BATCH_MAX, Outcome, submit_batch
+from gateway.submission.batches import BATCH_MAX, Outcome, batch_view, submit_batch
 from gateway.submission.orders import Order, Priced, estimate, terms_of
 
 __all__ = [
-    "BATCH_MAX", "Order", "Outcome", "Priced", "accepted", "estimate", "submit", "submit_batch", "terms_of",
+    "BATCH_MAX", "Order", "Outcome", "Priced", "accepted", "batch_view", "estimate", "submit", "submit_batch", "terms_of",
 ]  # fmt: skip

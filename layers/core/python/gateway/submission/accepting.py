@@ -27,7 +27,7 @@ def submit(
             return existing, True
     project = ledger.project_of(principal.project_id)
     priced = price(order, terms_of(project))
-    job = frozen(generation_id, principal, order, priced, request_id)
+    job = frozen(generation_id, principal, order, priced, project.currency, request_id)
     try:
         ledger.reserve(
             ledger.Account.of(project),
@@ -55,7 +55,7 @@ def tell_submitted(jobs_accepted: Sequence[Job]) -> None:
         telemetry.measure({"GenerationsSubmitted": 1, "HeldMicros": held_micros}, model=model)
 
 
-def accepted(generation: tables.Generation, status_url: str) -> dict[str, Any]:
+def accepted(generation: tables.Generation, base_url: str) -> dict[str, Any]:
     """The 202 answer: only of what never changes, so that a replay reads the same."""
     amount_micros = int(generation.held_micros)
     return {
@@ -65,6 +65,6 @@ def accepted(generation: tables.Generation, status_url: str) -> dict[str, Any]:
         "estimated_time_seconds": int(generation.estimated_time_seconds),
         "estimated_cost_credits": pricing.credits_of(amount_micros),
         "estimated_cost_micros": amount_micros,
-        "status_url": status_url,
+        "status_url": f"{base_url}/v1/generations/{generation.generation_id}",
         "warnings": generation.warnings or [],
     }

@@ -8,11 +8,12 @@ the reconciler.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from gateway import ids, ledger, tables
 from gateway.auth import Principal
 from gateway.errors import Conflict, GatewayError, InsufficientCredits, SpendingLimitReached, Unavailable
-from gateway.submission.accepting import tell_submitted
+from gateway.submission.accepting import accepted, tell_submitted
 from gateway.submission.freezing import Job, check_same, frozen
 from gateway.submission.orders import Order, price, terms_of
 
@@ -45,7 +46,7 @@ def submit_batch(
             if isinstance(order, GatewayError):
                 raise order
             priced = price(order, terms_of(project))
-            wanted.append(frozen(generation_id, principal, order, priced, request_id))
+            wanted.append(frozen(generation_id, principal, order, priced, project.currency, request_id))
         except GatewayError as refused:
             outcomes[generation_id] = refused
     outcomes |= _reserve(project, principal, wanted)
@@ -53,6 +54,19 @@ def submit_batch(
     for start in range(0, len(held), _JOBS_PER_TRANSACTION):
         outcomes |= _insert(held[start : start + _JOBS_PER_TRANSACTION])
     return [outcomes[generation_id] for generation_id in generation_ids]
+
+
+def batch_view(outcomes: Sequence[Outcome], base_url: str) -> dict[str, Any]:
+    """The answer to a batch: what became of each request, in their order, with the status it would have had alone."""
+    items = [_outcome_view(number, outcome, base_url) for number, outcome in enumerate(outcomes)]
+    refused = sum(item["error"] is not None for item in items)
+    return {"accepted": len(items) - refused, "refused": refused, "items": items}
+
+
+def _outcome_view(number: int, outcome: Outcome, base_url: str) -> dict[str, Any]:
+    if isinstance(outcome, GatewayError):
+        return {"index": number, "status": outcome.status, "generation": None, "error": outcome.body()}
+    return {"index": number, "status": 202, "generation": accepted(outcome, base_url), "error": None}
 
 
 def _generation_id(principal: Principal, idempotency_key: str | None, number: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway import catalog, ids, jobs, tables, templates
+from gateway import catalog, fx, ids, jobs, tables, templates
 from gateway.auth import Principal
 from gateway.config import settings
 from gateway.errors import IdempotencyKeyReused, PayloadTooLarge
@@ -38,8 +38,10 @@ class Job:
         tx.insert(f"order of {label}", self.order)
 
 
-def frozen(generation_id: str, principal: Principal, order: Order, priced: Priced, request_id: str) -> Job:
-    """An order that is accepted now, with its requests rendered and its price.
+def frozen(
+    generation_id: str, principal: Principal, order: Order, priced: Priced, currency: str, request_id: str
+) -> Job:
+    """An order that is accepted now, with its requests rendered, its price, and the rate of the account's currency.
 
     Raises PayloadTooLarge for one that would not fit its item.
     """
@@ -78,6 +80,7 @@ def frozen(generation_id: str, principal: Principal, order: Order, priced: Price
         fingerprint=fingerprint,
         offers=offers,
         quote=quote,
+        fx=fx.snapshot(currency, now),
         output_path=order.output_path,
         output_url_path=order.output_url_path,
     )

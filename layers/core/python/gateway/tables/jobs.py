@@ -96,6 +96,7 @@ class Order(Item):
     fingerprint = JSONAttribute()
     offers = JSONAttribute()
     quote = JSONAttribute()
+    fx = JSONAttribute(null=True)
     output_path = UnicodeAttribute(null=True)
     output_url_path = UnicodeAttribute(null=True)
 

@@ -20,6 +20,7 @@ class Project(Item):
     platform_fee_bps = NumberAttribute(default=0)
     shard_count = NumberAttribute(default=1)
     shards_ever = NumberAttribute(null=True)
+    currency = UnicodeAttribute(default="USD")
     spending_limit = JSONAttribute(null=True)
     created_at = UnicodeAttribute()
 
