@@ -9,8 +9,8 @@ Reading order, top down; imports point the same way and the linter holds them to
     auth, catalog, durations, fx, jobs, ledger,
     drive, sources, providers                    concepts; siblings do not import each other
     tables, media, url_guard > transport         the stores, the bytes, the network
-    pricing, limits, templates, provider, probe
-    > conditions                                 pure: no I/O, no clock, no environment
+    pricing, limits, templates, provider, probe,
+    exports > conditions                         pure: no I/O, no clock, no environment
     money, config, telemetry, ids, aws,
     cloudformation, errors                       the ground floor
 """
