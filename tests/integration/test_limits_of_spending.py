@@ -91,14 +91,11 @@ def test_a_limit_set_later_knows_what_came_before(museway: World) -> None:
 def test_a_keys_limit_binds_the_key_alone(museway: World) -> None:
     limit = SpendingLimit(day_micros=PRICE_MICROS)
     [counter] = ledger.limits_of(ledger.project_of(PROJECT), museway.key_id, limit)
-    reserve = lambda name: ledger.reserve(  # noqa: E731
-        ledger.account_of(PROJECT),
-        museway.key_id,
-        [ledger.Reservation(name, PRICE_MICROS)],
-        [counter],
-        ids.now(),
-        no_more,
-    )
+
+    def reserve(name: str) -> None:
+        wanted = [ledger.Reservation(name, PRICE_MICROS)]
+        ledger.reserve(ledger.account_of(PROJECT), museway.key_id, wanted, [counter], ids.now(), no_more)
+
     reserve("gen_one")
     with pytest.raises(Exception, match="limit of the day"):
         reserve("gen_two")
@@ -178,10 +175,11 @@ def test_what_was_not_charged_cannot_be_refunded(museway: World) -> None:
 def test_a_settle_after_a_release_and_a_release_after_a_settle_change_nothing(museway: World, charged: str) -> None:
     before = museway.totals()
     record = tables.Record.find(charged).body
-    for close in (
+    closings = (
         lambda tx, held: ledger.settle(tx, held, record, ids.now()),
         lambda tx, held: ledger.release(tx, held, ids.now()),
-    ):
+    )
+    for close in closings:
         with pytest.raises(tables.ConditionFailed) as failed, tables.transaction() as tx:
             close(tx, ledger.hold_of(charged))
         assert "hold" in failed.value.labels

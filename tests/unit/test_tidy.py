@@ -205,7 +205,12 @@ def catches_everything(node: ast.ExceptHandler) -> bool:
     return any(isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"} for kind in caught)
 
 
-@pytest.mark.parametrize("name", ["money", "pricing/__init__", "pricing/meters", "ledger", "fx/__init__", "fx/ecb"])
+LEDGER = ("ledger/accounts", "ledger/counters", "ledger/transfers", "spending")
+
+
+@pytest.mark.parametrize(
+    "name", ["money", "pricing/__init__", "pricing/meters", "fx/__init__", "fx/ecb", "records", *LEDGER]
+)
 def test_no_float_touches_money(name: str) -> None:
     found = []
     for node in ast.walk(tree_of(ROOT / f"layers/core/python/gateway/{name}.py")):

@@ -14,5 +14,6 @@ from gateway.submission.batches import BATCH_MAX, Outcome, batch_view, submit_ba
 from gateway.submission.orders import Order, Priced, estimate, terms_of
 
 __all__ = [
-    "BATCH_MAX", "Order", "Outcome", "Priced", "accepted", "batch_view", "estimate", "submit", "submit_batch", "terms_of",
+    "BATCH_MAX", "Order", "Outcome", "Priced", "accepted", "batch_view", "estimate", "submit", "submit_batch",
+    "terms_of",
 ]  # fmt: skip
