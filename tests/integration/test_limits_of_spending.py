@@ -94,16 +94,12 @@ def test_a_keys_limit_binds_the_key_alone(museway: World) -> None:
 
     def reserve(name: str) -> None:
         wanted = [ledger.Reservation(name, PRICE_MICROS)]
-        ledger.reserve(ledger.account_of(PROJECT), museway.key_id, wanted, [counter], ids.now(), no_more)
+        ledger.reserve(ledger.account_of(PROJECT), museway.key_id, wanted, [counter], ids.now(), None)
 
     reserve("gen_one")
     with pytest.raises(Exception, match="limit of the day"):
         reserve("gen_two")
     assert submit(museway)[0] == 202
-
-
-def no_more(_: tables.Transaction) -> None:
-    """Nothing accompanies the hold."""
 
 
 # Grants, adjustments, refunds.

@@ -109,11 +109,11 @@ def reserve(
     reservations: Sequence[Reservation],
     limits: Sequence[Counter],
     now: datetime,
-    accompany: Callable[[tables.Transaction], None],
+    accompany: Callable[[tables.Transaction], None] | None,
 ) -> None:
     """Hold credits for generations, all or none, in one transaction with what `accompany` adds to it.
 
-    Raises InsufficientCredits, SpendingLimitReached or Unavailable with nothing changed; tables.ConditionFailed when
+    Without it the holds come first, as a batch, and their generations are inserted afterwards. Raises InsufficientCredits, SpendingLimitReached or Unavailable with nothing changed; tables.ConditionFailed when
     a hold is there already (label `hold`) or a write of `accompany` failed, for the caller to read back.
     """
     needed_micros = sum(one.amount_micros for one in reservations)
@@ -121,8 +121,10 @@ def reserve(
     for _ in range(RESERVE_TRIES_MAX):
         try:
             with tables.transaction() as tx:
-                _hold(tx, account.project_id, key_id, shard, reservations, limits, now)
-                accompany(tx)
+                counters.count(tx, limits, needed_micros, now)
+                _hold(tx, account.project_id, key_id, shard, reservations, limits, now, is_batch=accompany is None)
+                if accompany is not None:
+                    accompany(tx)
             return
         except tables.ConditionFailed as failed:
             limited = [one for one in limits if one.label in failed.labels]
@@ -180,17 +182,18 @@ def _hold(
     reservations: Sequence[Reservation],
     limits: Sequence[Counter],
     now: datetime,
+    *,
+    is_batch: bool,
 ) -> None:
     stamp, total_micros = ids.timestamp(now), sum(one.amount_micros for one in reservations)
-    counters.count(tx, limits, total_micros, now)
     tx.update(
         BALANCE,
         tables.Balance.key(project_id, shard),
         [tables.Balance.available_micros.add(-total_micros), tables.Balance.held_micros.add(total_micros)],
         tables.Balance.available_micros >= total_micros,
     )
-    single = reservations[0].generation_id if len(reservations) == 1 else None
-    batch_id = None if single else ids.derived("batch", *(one.generation_id for one in reservations))
+    batch_id = ids.derived("batch", *(one.generation_id for one in reservations)) if is_batch else None
+    single = None if is_batch else reservations[0].generation_id
     for one in reservations:
         item = tables.Hold.key(one.generation_id)
         item.generation_id, item.project_id, item.key_id, item.shard = one.generation_id, project_id, key_id, shard

@@ -99,7 +99,7 @@ def _reserve(project: tables.Project, principal: Principal, jobs_wanted: Sequenc
             return refused
         reservations = [ledger.Reservation(job.generation_id, job.maximum_micros) for job in wanted]
         try:
-            ledger.reserve(account, principal.key_id, reservations, limits, ids.now(), lambda _: None)
+            ledger.reserve(account, principal.key_id, reservations, limits, ids.now(), None)
         except (InsufficientCredits, SpendingLimitReached) as refusal:
             kept, left = _fitting(wanted, refusal)
             refused |= {job.generation_id: _of(refusal, job) for job in left}
