@@ -113,8 +113,9 @@ def reserve(
 ) -> None:
     """Hold credits for generations, all or none, in one transaction with what `accompany` adds to it.
 
-    Without it the holds come first, as a batch, and their generations are inserted afterwards. Raises InsufficientCredits, SpendingLimitReached or Unavailable with nothing changed; tables.ConditionFailed when
-    a hold is there already (label `hold`) or a write of `accompany` failed, for the caller to read back.
+    Without it the holds come first, as a batch, and their generations are inserted afterwards. Raises
+    InsufficientCredits, SpendingLimitReached or Unavailable with nothing changed; tables.ConditionFailed when a hold
+    is there already (label `hold`) or a write of `accompany` failed, for the caller to read back.
     """
     needed_micros = sum(one.amount_micros for one in reservations)
     shard = account.home(reservations[0].generation_id)
