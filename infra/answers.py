@@ -357,6 +357,59 @@ class Signed(Answer):
     expires_at: Timestamp
 
 
+class LimitAnswer(Answer):
+    """The most that may be spent; null is no limit."""
+
+    day_micros: Micros | None
+    month_micros: Micros | None
+    total_micros: Micros | None
+
+
+class KeyAnswer(Answer):
+    """An API key, without the key itself."""
+
+    key_id: str
+    name: str
+    scopes: list[str]
+    spending_limit: LimitAnswer | None
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    revoked_at: Timestamp | None
+
+
+class KeyDetail(KeyAnswer):
+    """An API key with what is counted under its limit."""
+
+    counted: dict[Literal["day", "month", "total"], Counted] | None = Field(description="Null where nothing is counted")
+
+
+class KeyCreated(KeyAnswer):
+    """A new API key."""
+
+    api_key: str = Field(description="Shown this once; only its hash is kept")
+
+
+class Keys(Page):
+    """The project's API keys, newest first."""
+
+    items: list[KeyAnswer]
+
+
+class AlertsAnswer(Answer):
+    """When the project is told."""
+
+    balance_low_micros: Micros | None
+    limit_near_percent: int
+
+
+class SettingsAnswer(Answer):
+    """The project's settings."""
+
+    currency: str
+    spending_limit: LimitAnswer | None
+    alerts: AlertsAnswer
+
+
 class Health(Answer):
     """Alive."""
 
@@ -382,6 +435,13 @@ ANSWERS: dict[tuple[str, str], tuple[int, type[Answer]]] = {
     ("GET", "/v1/ledger"): (200, Entries),
     ("POST", "/v1/upload/media"): (200, Targets),
     ("POST", "/v1/drive/sign"): (200, Signed),
+    ("POST", "/v1/keys"): (201, KeyCreated),
+    ("GET", "/v1/keys"): (200, Keys),
+    ("GET", "/v1/keys/{key_id}"): (200, KeyDetail),
+    ("PATCH", "/v1/keys/{key_id}"): (200, KeyAnswer),
+    ("DELETE", "/v1/keys/{key_id}"): (200, KeyAnswer),
+    ("GET", "/v1/settings"): (200, SettingsAnswer),
+    ("PUT", "/v1/settings"): (200, SettingsAnswer),
     ("GET", "/health"): (200, Health),
 }
 """What each documented route answers when all is well."""

@@ -30,7 +30,10 @@ def store_provider_keys(emulator: Emulator, secret_arn: str, providers: Iterable
 
 
 def create_project(emulator: Emulator, admin_function: str) -> str:
-    """Make the project with its credits, once however often this is done, and a new API key, which is answered."""
+    """Make the project with its credits, once however often this is done, and a new API key, which is answered.
+
+    The key has every scope, so that everything can be tried with it.
+    """
 
     def admin(action: str, **values: Any) -> dict[str, Any]:
         return invoke(emulator, admin_function, {"action": action, **values})
@@ -45,7 +48,7 @@ def create_project(emulator: Emulator, admin_function: str) -> str:
             raise
         admin("project.create", name=PROJECT, project_id=PROJECT)
         grant()
-    return str(admin("project.key", project_id=PROJECT, name="local")["api_key"])
+    return str(admin("project.key", project_id=PROJECT, name="local", scopes="all")["api_key"])
 
 
 def invoke(emulator: Emulator, function: str, payload: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway import auth, ledger, operator
+from gateway import keys, ledger, operator
 from tests.integration.world import GRANTED_MICROS, Crash, Faults, World, world
 
 BODY = {"model": "nano-banana", "prompt": "a secret fox", "metadata": {"a": "1"}}
@@ -95,7 +95,7 @@ def test_a_repeat_is_answered_when_the_credits_are_gone(museway: World) -> None:
 
 def test_a_refused_request_does_not_use_the_key_up(museway: World) -> None:
     operator.perform({"action": "project.create", "project_id": "poor", "name": "Poor"})
-    _, key = auth.create_key("poor", "key")
+    key = keys.create("poor", "key")["api_key"]
     assert send(museway, BODY | {"num_images": 9}, key=key)[0] == 400
     assert send(museway, {"model": "nano-banana"}, key=key)[0] == 422
     assert send(museway, key=key)[0] == 402
@@ -111,7 +111,7 @@ def test_a_refused_request_does_not_use_the_key_up(museway: World) -> None:
 def test_keys_of_different_projects_do_not_meet(museway: World) -> None:
     operator.perform({"action": "project.create", "project_id": "other", "name": "Other"})
     ledger.grant("other", GRANTED_MICROS, "1")
-    _, key = auth.create_key("other", "key")
+    key = keys.create("other", "key")["api_key"]
     _, first, _ = send(museway)
     status, foreign, headers = send(museway, BODY | {"prompt": "another fox"}, key=key)
     assert status == 202
@@ -122,7 +122,7 @@ def test_keys_of_different_projects_do_not_meet(museway: World) -> None:
 
 def test_two_keys_of_one_project_share_its_idempotency(museway: World) -> None:
     _, first, _ = send(museway)
-    _, second_key = auth.create_key("demo", "rotated")
+    second_key = keys.create("demo", "rotated")["api_key"]
     assert send(museway, key=second_key)[:2] == (202, first)
 
 

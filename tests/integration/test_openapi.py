@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from gateway import keys
 from infra import openapi
 from infra.answers import ANSWERS
-from tests.integration.world import World
+from tests.integration.world import PROJECT, World
 
 
 def test_the_served_document_is_up_to_date() -> None:
@@ -22,6 +23,8 @@ def test_every_reference_resolves() -> None:
 def test_real_answers_have_the_described_shapes(museway: World) -> None:
     generation_id = museway.generate(session_id="s", metadata={"a": "b"}, loop=True)
     museway.settle_down()
+    limit = {"day_micros": 5_000_000}
+    key_id = keys.create(PROJECT, "old", spending_limit=limit, expires_at="2027-01-31T00:00:00Z")["key_id"]
     requests = {
         ("POST", "/v1/generate/media"): {"model": "nano-banana", "prompt": "x"},
         ("POST", "/v1/media/generate"): {"model": "nano-banana", "inputs": {"prompt": "x"}},
@@ -29,10 +32,14 @@ def test_real_answers_have_the_described_shapes(museway: World) -> None:
         ("POST", "/v1/estimate"): {"model": "kuaishou/kling-v3-t2v", "prompt": "x", "sound": True},
         ("POST", "/v1/upload/media"): {"files": [{"filename": "a.png", "content_type": "image/png", "bytes": 5}]},
         ("POST", "/v1/drive/sign"): {"drive_path": museway.generation(generation_id)["outputs"][0]["drive_path"]},
+        ("POST", "/v1/keys"): {"name": "render farm", "scopes": ["generate"], "spending_limit": limit},
+        ("PATCH", "/v1/keys/{key_id}"): {"name": "older", "spending_limit": {"total_micros": 7}},
+        ("PUT", "/v1/settings"): {"currency": "EUR", "spending_limit": limit, "alerts": {"balance_low_micros": 1}},
     }
     for (method, path), (status, model) in ANSWERS.items():
         shown = museway.generate() if path.endswith("/cancel") else generation_id
         concrete = path.replace("{generation_id}", shown).replace("{model_id}", "kuaishou/kling-v3-i2v")
+        concrete = concrete.replace("{key_id}", key_id)
         answered, body, headers = museway.request(method, concrete, requests.get((method, path)))
         assert answered == status, (path, body)
         model.model_validate(body)

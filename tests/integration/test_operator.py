@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway import catalog, operator
+from gateway import auth, catalog, operator
 from tests.integration.cloudformation import ECHO, asked, cloudformation
 from tests.integration.world import COMPILED, GRANTED_MICROS, PROJECT, World
 
@@ -70,6 +70,16 @@ def test_a_project_id_is_plain(museway: World, project_id: str) -> None:
             for amount in (0, -1, 1.0, 1.5, True, "1", None, [1])
         ),
         ("project.key", {}, "project_id"),
+        ("project.key", {"project_id": PROJECT, "name": 5}, "name"),
+        ("project.key", {"project_id": PROJECT, "scopes": "every"}, "scopes"),
+        ("project.key", {"project_id": PROJECT, "scopes": ["read", "root"]}, "scopes"),
+        ("project.key", {"project_id": PROJECT, "expires_at": "2026-11-20"}, "expires_at"),
+        (
+            "project.key",
+            {"project_id": PROJECT, "spending_limit": {"day_micros": "5"}},
+            "spending_limit.day_micros",
+        ),
+        ("project.key", {"project_id": PROJECT, "scopes": "all", "spending_limit": {"day_micros": 5}}, "scopes"),
         ("project.key.revoke", {"project_id": PROJECT}, "key_id"),
         ("project.delete", {}, "action"),
         ("", {}, "action"),
@@ -123,6 +133,15 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(museway: World) -> None:
     assert not any(secret in item for item in stored(museway, "projects"))
     assert key["key_id"] in key["api_key"]
     assert museway.request("GET", "/v1/balance", key=key["api_key"])[0] == 200
+
+
+def test_a_key_has_the_scopes_limit_and_end_that_the_operator_gives(museway: World) -> None:
+    assert admin(museway, "project.key", project_id=PROJECT)["scopes"] == list(auth.DEFAULT_SCOPES)
+    assert admin(museway, "project.key", project_id=PROJECT, scopes="all")["scopes"] == list(auth.SCOPES)
+    end, limit = "2026-11-22T00:00:00.000000Z", {"day_micros": 0, "month_micros": None, "total_micros": None}
+    given = {"scopes": ["secrets:read"], "spending_limit": {"day_micros": 0}, "expires_at": end}
+    made = admin(museway, "project.key", project_id=PROJECT, **given)
+    assert (made["scopes"], made["spending_limit"], made["expires_at"]) == (["secrets:read"], limit, end)
 
 
 def test_a_key_is_revoked_at_once_and_for_good(museway: World) -> None:

@@ -11,7 +11,7 @@ import boto3
 import httpx
 import pytest
 
-from gateway import auth, ids, ledger, operator, transport
+from gateway import ids, keys, ledger, operator, transport
 from museway.records import verify
 from tests.integration import world as outside
 from tests.integration.world import COMPILED, GRANTED_MICROS, World
@@ -123,7 +123,7 @@ def test_a_cursor_leads_nowhere_but_on_in_ones_own_list(museway: World) -> None:
         museway.generate()
     operator.perform({"action": "project.create", "project_id": "other", "name": "Other"})
     ledger.grant("other", 1, "1")
-    _, key = auth.create_key("other", "key")
+    key = keys.create("other", "key")["api_key"]
     cursor = get(museway, "/v1/generations?limit=1")["next_cursor"]
     assert get(museway, f"/v1/generations?cursor={cursor}", key=key)["items"] == []
     cursor = get(museway, "/v1/ledger?limit=1")["next_cursor"]
@@ -216,7 +216,7 @@ def test_an_estimate_starts_and_keeps_nothing(museway: World) -> None:
 
 def test_reading_is_free_when_the_credits_are_gone(museway: World) -> None:
     operator.perform({"action": "project.create", "project_id": "empty", "name": "Empty"})
-    _, key = auth.create_key("empty", "key")
+    key = keys.create("empty", "key")["api_key"]
     for path in ("/v1/balance", "/v1/records", "/v1/ledger", "/v1/generations", "/v1/models", "/v1/pricing"):
         assert museway.request("GET", path, key=key)[0] == 200
     assert museway.request("POST", "/v1/estimate", {"model": "nano-banana", "prompt": "x"}, key=key)[0] == 200
@@ -309,7 +309,7 @@ def test_an_output_is_shared_by_a_signed_url_and_only_by_its_own_project(museway
     assert len(fetch(signed["url"])) == output["bytes"]
 
     operator.perform({"action": "project.create", "project_id": "other", "name": "Other"})
-    _, key = auth.create_key("other", "key")
+    key = keys.create("other", "key")["api_key"]
     for body, how in (
         ({"drive_path": path}, {"key": key}),
         ({"drive_path": "media/nothing.png"}, {}),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway import auth, operator
+from gateway import auth, keys, operator
 from tests.integration.world import PROJECT, World, world
 
 TYPED, NATIVE, ESTIMATE = "/v1/generate/media", "/v1/media/generate", "/v1/estimate"
@@ -278,14 +278,22 @@ GUARDED = [
     ("GET", "/v1/ledger", None),
     ("POST", "/v1/upload/media", {"files": [{"filename": "a.png", "content_type": "image/png", "bytes": 5}]}),
     ("POST", "/v1/drive/sign", {"drive_path": "a.png"}),
+    ("POST", "/v1/keys", {"name": "x"}),
+    ("GET", "/v1/keys", None),
+    ("GET", "/v1/keys/x", None),
+    ("PATCH", "/v1/keys/x", {"name": "x"}),
+    ("DELETE", "/v1/keys/x", None),
+    ("GET", "/v1/settings", None),
+    ("PUT", "/v1/settings", {"currency": "EUR"}),
 ]
 
 
 @pytest.mark.parametrize(("method", "path", "body"), GUARDED)
 def test_only_a_live_key_opens(unchanged: World, method: str, path: str, body: Any) -> None:
     right = unchanged.api_key
-    revoked_id, revoked = auth.create_key(PROJECT, "old")
-    auth.revoke_key(PROJECT, revoked_id)
+    old = keys.create(PROJECT, "old")
+    keys.revoke(PROJECT, old["key_id"])
+    revoked = old["api_key"]
     strange = auth.PREFIX + "x" * 44
     unknown = strange + auth._checksum("x" * 44)
     mistyped = right[:-1] + ("a" if right[-1] != "a" else "b")
@@ -310,22 +318,17 @@ def test_only_a_live_key_opens(unchanged: World, method: str, path: str, body: A
 
 @pytest.mark.parametrize(("method", "path", "body"), GUARDED)
 def test_a_key_without_the_scope_is_told_which(unchanged: World, method: str, path: str, body: Any) -> None:
-    from gateway import tables as store
-
-    key_id, key = auth.create_key(PROJECT, "narrow")
-    found = store.ApiKey.find(key_id)
-    assert found
-    assert found.change([store.ApiKey.scopes.set(["workflows:write"])])
+    key = keys.create(PROJECT, "narrow", scopes=["workflows:write"])["api_key"]
     got, answer = refused(unchanged, method, path, body, key=key)
     assert (got, answer["error"]) == (403, "forbidden")
-    assert answer["scope"] in auth.DEFAULT_SCOPES
+    assert answer["scope"] in auth.SCOPES
 
 
 @pytest.mark.parametrize(("door", "body"), [(TYPED, FOX), (NATIVE, NATIVE_FOX)])
 def test_without_credits_the_answer_says_what_is_needed_and_what_is_there(
     unchanged: World, door: str, body: Any
 ) -> None:
-    _, key = auth.create_key("poor", "key")
+    key = keys.create("poor", "key")["api_key"]
     got, answer = refused(unchanged, "POST", door, body, key=key)
     assert (got, answer["error"]) == (402, "insufficient_credits")
     assert (answer["needed_micros"], answer["available_micros"]) == (PRICE_MICROS, 38_999)
@@ -360,7 +363,7 @@ def test_a_family_label_comes_with_its_variants(unchanged: World) -> None:
 
 def test_a_generation_of_another_project_is_not_there(unchanged: World) -> None:
     generation_id = unchanged.generate()
-    _, key = auth.create_key("poor", "key")
+    key = keys.create("poor", "key")["api_key"]
     foreign = refused(unchanged, "GET", f"/v1/generations/{generation_id}", key=key)
     absent = refused(unchanged, "GET", f"/v1/generations/{generation_id[:-1]}0", key=key)
     assert foreign[0] == absent[0] == 404
@@ -380,7 +383,7 @@ QUERIES = {
     "/v1/generations/GENERATION?wait=soon": "wait",
     **{
         f"/v1/{listing}?{query}": field
-        for listing in ("generations", "records", "ledger")
+        for listing in ("generations", "records", "ledger", "keys")
         for query, field in {
             "limit=0": "limit",
             "limit=101": "limit",
@@ -453,7 +456,7 @@ def test_the_drive_refuses(unchanged: World, case: str) -> None:
 def test_an_unknown_route_is_answered_in_the_same_shape(unchanged: World) -> None:
     import importlib
 
-    for function in ("submission", "generations", "pricing", "billing", "drive", "callbacks", "docs"):
+    for function in ("submission", "generations", "pricing", "billing", "drive", "projects", "callbacks", "docs"):
         event = {
             "version": "2.0", "rawPath": "/v1/nothing", "rawQueryString": "", "headers": {}, "body": None,
             "isBase64Encoded": False, "queryStringParameters": None, "pathParameters": {},

@@ -35,6 +35,7 @@ from gateway import (
     durations,
     fx,
     ids,
+    keys,
     ledger,
     providers,
     reconcile,
@@ -217,7 +218,8 @@ class World:
         self._build()
         tables.Project(f"PROJECT#{PROJECT}", "PROJECT", project_id=PROJECT, name="Demo", created_at="now").insert()
         ledger.grant(PROJECT, GRANTED_MICROS, "welcome")
-        self.key_id, self.api_key = auth.create_key(PROJECT, "test")
+        key = keys.create(PROJECT, "test", scopes=auth.SCOPES)
+        self.key_id, self.api_key = key["key_id"], key["api_key"]
         catalog.forget()
         durations.forget()
         fx.forget()

@@ -158,6 +158,7 @@ def test_a_fresh_system_gets_its_project_once() -> None:
     assert create(emulator) == "mw_new"
     assert emulator.actions() == ["project.grant", "project.create", "project.grant", "project.key"]
     assert emulator.asked[2]["amount_micros"] == 10_000_000
+    assert emulator.asked[3]["scopes"] == "all"
 
 
 def test_a_kept_project_gets_a_key_only() -> None:

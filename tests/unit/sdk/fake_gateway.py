@@ -53,6 +53,7 @@ class FakeGateway:
     files: dict[str, bytes] = field(default_factory=dict)
     expired: set[str] = field(default_factory=set)
     began_at: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=lambda: dict(SETTINGS))
 
     def client(self, **options: Any) -> Client:
         pace = options.pop("pace", Pace(now=self.clock.now, jitter=lambda: 0.0))
@@ -104,6 +105,11 @@ class FakeGateway:
         if path in routes:
             status = 202 if path == "/v1/media/generate" else 200
             return answer(status, routes[path](request))
+        if path == "/v1/settings":
+            self.settings |= json.loads(request.content or b"{}")
+            return answer(200, self.settings)
+        if path.startswith("/v1/keys") and (request.method, path) != ("GET", "/v1/keys"):
+            return self._key(path.rpartition("/")[2], request)
         if path.startswith("/v1/generations/"):
             return self._generation(path.rpartition("/")[2], request)
         return self._page(request)
@@ -157,6 +163,18 @@ class FakeGateway:
             "billed_micros": 672_000,
         }
 
+    def _key(self, key_id: str, request: httpx.Request) -> httpx.Response:
+        keys = self.lists.setdefault("/v1/keys", [])
+        body = json.loads(request.content or b"{}")
+        if request.method == "POST":
+            keys.insert(0, KEY | body | {"key_id": f"key_{len(keys) + 1}"})
+            return answer(201, keys[0] | {"api_key": "mw_secret"})
+        found = next((key for key in keys if key["key_id"] == key_id), None)
+        if found is None:
+            return refusal(404, "not_found", "No such key.")
+        found |= body | ({"revoked_at": "2026-11-21T00:00:00Z"} if request.method == "DELETE" else {})
+        return answer(200, found)
+
     def _upload(self, request: httpx.Request) -> dict[str, Any]:
         files = []
         for wanted in json.loads(request.content)["files"]:
@@ -201,6 +219,20 @@ ESTIMATE = {
                "row_id": "silent", "amount": "0.672"}],
     "assumptions": [],
 }  # fmt: skip
+KEY = {
+    "key_id": "key_1",
+    "name": "key",
+    "scopes": ["generate", "read"],
+    "spending_limit": None,
+    "created_at": "2026-11-20T00:00:00Z",
+    "expires_at": None,
+    "revoked_at": None,
+}
+SETTINGS = {
+    "currency": "USD",
+    "spending_limit": None,
+    "alerts": {"balance_low_micros": None, "limit_near_percent": 80},
+}
 BALANCE = {
     "available_micros": 9_328_000,
     "held_micros": 0,

@@ -289,6 +289,86 @@ def test_a_client_goes_on_after_close(gateway: FakeGateway) -> None:
     client.close()
 
 
+LIMIT = {"day_micros": 5_000_000}
+
+
+def test_a_key_is_made_changed_and_revoked(gateway: FakeGateway, client: Client) -> None:
+    made = client.create_key("ci", scopes=["read"], spending_limit=LIMIT, expires_at="2027-01-31T00:00:00Z")
+    assert (made["api_key"], made["name"]) == ("mw_secret", "ci")
+    assert gateway.body("/v1/keys") == {
+        "name": "ci", "scopes": ["read"], "spending_limit": LIMIT, "expires_at": "2027-01-31T00:00:00Z",
+    }  # fmt: skip
+    key_id = made["key_id"]
+    assert client.key(key_id)["spending_limit"] == LIMIT
+    assert client.change_key(key_id, spending_limit=None)["spending_limit"] is None
+    (sent,) = gateway.sent("PATCH", f"/v1/keys/{key_id}")
+    assert json.loads(sent.content) == {"spending_limit": None}
+    assert client.revoke_key(key_id)["revoked_at"]
+    (listed,) = client.keys()
+    assert listed["key_id"] == key_id
+
+
+def test_a_new_key_asks_for_no_more_than_was_named(gateway: FakeGateway, client: Client) -> None:
+    client.create_key("ci")
+    assert gateway.body("/v1/keys") == {"name": "ci"}
+
+
+def test_keys_come_from_all_pages(gateway: FakeGateway, client: Client) -> None:
+    gateway.page_size = 2
+    made = [client.create_key(f"{number}")["key_id"] for number in range(5)]
+    listed = client.keys()
+    assert [key["key_id"] for key in listed] == made[::-1]
+
+
+def test_the_id_of_a_key_leads_to_no_other_route(gateway: FakeGateway, client: Client) -> None:
+    with pytest.raises(errors.NotFound):
+        client.revoke_key("../settings?x")
+    assert gateway.requests[-1].url.raw_path == b"/v1/keys/..%2Fsettings%3Fx"
+
+
+def test_a_key_whose_answer_was_lost_is_named(gateway: FakeGateway, client: Client) -> None:
+    lost = httpx.ReadError("reset", request=httpx.Request("POST", URL))
+    gateway.interruptions = [lost, refusal(409, "already_created", key_id="key_1")]
+    with pytest.raises(errors.AlreadyCreated) as caught:
+        client.create_key("ci")
+    assert caught.value.key_id == "key_1"
+    first, second = gateway.sent("POST", "/v1/keys")
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+def test_settings_are_read_and_changed(gateway: FakeGateway, client: Client) -> None:
+    assert client.settings()["currency"] == "USD"
+    changed = client.change_settings(currency="EUR", spending_limit=None, alerts={"limit_near_percent": 90})
+    assert changed["currency"] == "EUR"
+    (sent,) = gateway.sent("PUT", "/v1/settings")
+    assert json.loads(sent.content) == {
+        "currency": "EUR", "spending_limit": None, "alerts": {"limit_near_percent": 90},
+    }  # fmt: skip
+
+
+async def _account(client: AsyncClient) -> list[dict[str, Any]]:
+    made = await client.create_key("ci", scopes=["read"])
+    key_id = made["key_id"]
+    return [
+        made,
+        *await client.keys(),
+        await client.key(key_id),
+        await client.change_key(key_id, name="other"),
+        await client.revoke_key(key_id),
+        await client.settings(),
+        await client.change_settings(currency="EUR"),
+    ]
+
+
+def test_the_async_client_does_the_same_with_keys_and_settings(gateway: FakeGateway) -> None:
+    made, listed, shown, changed, revoked, settings, set_ = asyncio.run(_account(gateway.async_client()))
+    assert made.pop("api_key") == "mw_secret"
+    assert made == listed == shown
+    assert changed["name"] == revoked["name"] == "other"
+    assert revoked["revoked_at"]
+    assert (settings["currency"], set_["currency"]) == ("USD", "EUR")
+
+
 async def _everything(client: AsyncClient, folder: Path) -> list[Any]:
     picture = folder / "a.png"
     picture.write_bytes(b"x" * 300_000)

@@ -31,6 +31,7 @@ def test_missing_fields_are_none_or_empty() -> None:
     assert errors.InvalidRequest("No.", code="no").field is None
     assert errors.UnknownModel("No.", code="no").nearest == []
     assert errors.InsufficientCredits("No.", code="no").needed_micros is None
+    assert errors.AlreadyCreated("No.", code="no").key_id is None
     assert errors.GenerationFailed("No.", code="no").generation == {}
     assert not errors.GenerationFailed("No.", code="no").retryable
     assert errors.WaitTimeout("No.", code="no").generation == {}

@@ -6,11 +6,12 @@ Reading order, top down; imports point the same way and the linter holds them to
     submission, reconcile, views, catalog_views,
     operator, callbacks                          use cases: where concepts meet
     closing > advance > outputs                  one generation's steps: settle or release, submit and poll, collect
+    keys, projects                               what an account is made of: its API keys, its settings
     auth, catalog, durations, fx, jobs, ledger,
     drive, sources, providers                    concepts; siblings do not import each other
     tables, media, url_guard > transport         the stores, the bytes, the network
     pricing, limits, templates, provider, probe,
     exports > conditions                         pure: no I/O, no clock, no environment
     money, config, telemetry, ids, aws,
-    cloudformation, errors                       the ground floor
+    cloudformation, spending, errors             the ground floor
 """

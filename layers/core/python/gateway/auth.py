@@ -1,21 +1,26 @@
-"""API keys: made once, shown once, kept as a hash; and who a request speaks for."""
+"""API keys as texts, and whom a request speaks for. Making and revoking them is `keys`."""
 
 import hashlib
 import hmac
+import json
 import secrets
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import ids, tables
-from gateway.errors import Forbidden, NotFound, Unauthorized
+from gateway.errors import Forbidden, Unauthorized
 from gateway.spending import SpendingLimit
 
 PREFIX = "mw_"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH, _SECRET_LENGTH, _CHECK_LENGTH = 12, 32, 6
 
+SCOPES = (
+    *("generate", "read", "billing:read", "files:write", "workflows:write"),
+    *("secrets:read", "secrets:write", "keys:write", "settings:write"),
+)
 DEFAULT_SCOPES = ("generate", "read", "billing:read", "files:write")
 
 
@@ -27,6 +32,7 @@ class Principal:
     key_id: str
     scopes: frozenset[str]
     spending_limit: SpendingLimit | None = None
+    """The key's own; the project may have another."""
 
     def require(self, scope: str) -> None:
         """Raise Forbidden unless the key has the scope."""
@@ -34,37 +40,24 @@ class Principal:
             raise Forbidden(f"This key lacks the scope '{scope}'.", scope=scope)
 
 
-def create_key(project_id: str, name: str) -> tuple[str, str]:
-    """Make a key for a project: its id, and the key itself, which is never shown again.
+@dataclass(frozen=True)
+class NewKey:
+    """A key that nobody has yet: `api_key` is for its holder alone, `secret_sha256` for the store."""
+
+    key_id: str
+    api_key: str = field(repr=False)
+    secret_sha256: str
+
+
+def new_key(*named: str) -> NewKey:
+    """Make up a key; with names its id is the one that they always give, so that a repeat can be told.
 
     The key is `mw_` + 12 characters of id + 32 of secret + 6 of checksum, so that a typo or a leak is
     recognised without asking the store. 190 bits of secret need no slow hash.
     """
-    _project(project_id)
-    key_id, secret = _random(_ID_LENGTH), _random(_SECRET_LENGTH)
-    tables.ApiKey(
-        f"KEY#{key_id}",
-        "KEY",
-        key_id=key_id,
-        project_id=project_id,
-        name=name,
-        secret_sha256=_sha256(secret),
-        scopes=list(DEFAULT_SCOPES),
-        created_at=ids.timestamp(ids.now()),
-    ).insert()
-    return key_id, PREFIX + key_id + secret + _checksum(key_id + secret)
-
-
-def revoke_key(project_id: str, key_id: str) -> str:
-    """Revoke a key of a project and answer when. Revoking again keeps the first time. Raises NotFound."""
-    key = tables.ApiKey.find(key_id)
-    if key is None or key.project_id != project_id:
-        raise NotFound(f"This project has no key '{key_id}'.")
-    if key.revoked_at is None:
-        moment = ids.timestamp(ids.now())
-        key.change([tables.ApiKey.revoked_at.set(moment)], condition=tables.ApiKey.revoked_at.does_not_exist())
-        return moment
-    return key.revoked_at
+    key_id = _digits(int(_sha256("\x00".join(named)), 16), _ID_LENGTH) if named else _random(_ID_LENGTH)
+    secret = _random(_SECRET_LENGTH)
+    return NewKey(key_id, PREFIX + key_id + secret + _checksum(key_id + secret), _sha256(secret))
 
 
 def authenticate(header: str | None) -> Principal:
@@ -79,15 +72,19 @@ def authenticate(header: str | None) -> Principal:
         raise Unauthorized("This API key is not known.")
     if key.revoked_at:
         raise Unauthorized("This API key was revoked.")
-    return Principal(key.project_id, key.key_id, frozenset(key.scopes))
+    if key.expires_at and key.expires_at <= ids.timestamp(ids.now()):
+        raise Unauthorized("This API key has expired.")
+    return Principal(key.project_id, key.key_id, frozenset(key.scopes), _limit(key.spending_limit))
 
 
 def to_context(principal: Principal) -> dict[str, str]:
-    """What the authorizer hands to the functions behind it."""
+    """What the authorizer hands to the functions behind it: texts alone, which is all that API Gateway passes on."""
+    limit = principal.spending_limit
     return {
         "project_id": principal.project_id,
         "key_id": principal.key_id,
         "scopes": ",".join(sorted(principal.scopes)),
+        **({} if limit is None else {"spending_limit": json.dumps(limit.to_dict())}),
     }
 
 
@@ -95,7 +92,12 @@ def from_context(context: Mapping[str, Any]) -> Principal:
     """The principal that the authorizer found. Raises Unauthorized with its reason when it found none."""
     if "project_id" not in context:
         raise Unauthorized(str(context.get("denied") or "No API key was sent."))
-    return Principal(context["project_id"], context["key_id"], frozenset(str(context["scopes"]).split(",")))
+    limit = _limit(json.loads(context.get("spending_limit") or "null"))
+    return Principal(context["project_id"], context["key_id"], frozenset(str(context["scopes"]).split(",")), limit)
+
+
+def _limit(stored: Mapping[str, Any] | None) -> SpendingLimit | None:
+    return None if stored is None else SpendingLimit.from_dict(stored)
 
 
 def _parse(token: str) -> tuple[str, str]:
@@ -109,20 +111,18 @@ def _parse(token: str) -> tuple[str, str]:
     return key[:_ID_LENGTH], key[_ID_LENGTH:]
 
 
-def _project(project_id: str) -> tables.Project:
-    project = tables.Project.find(project_id)
-    if project is None:
-        raise NotFound(f"There is no project '{project_id}'.")
-    return project
-
-
 def _random(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 def _checksum(text: str) -> str:
-    value, digits = zlib.crc32(text.encode()), []
-    for _ in range(_CHECK_LENGTH):
+    return _digits(zlib.crc32(text.encode()), _CHECK_LENGTH)
+
+
+def _digits(value: int, length: int) -> str:
+    """The last digits of a number in base 62."""
+    digits = []
+    for _ in range(length):
         value, digit = divmod(value, len(_ALPHABET))
         digits.append(_ALPHABET[digit])
     return "".join(reversed(digits))

@@ -5,6 +5,7 @@
     │   ├── UnknownModel              400  unknown_model
     │   ├── VariantRequired           400  variant_required
     │   ├── PriceAboveMaximum         400  price_above_maximum
+    │   ├── TooManyKeys               400  too_many_keys
     │   └── SourceRefused             400  unsafe_url, source_unreachable, source_too_large | _small | _long,
     │                                      source_not_media
     ├── Unauthorized                  401  unauthorized
@@ -14,6 +15,7 @@
     ├── NotFound                      404  not_found
     ├── Conflict                      409  idempotency_in_progress
     │   └── AlreadyFinished           409  already_finished
+    ├── AlreadyCreated                409  already_created
     ├── ModelRetired                  410  model_retired
     ├── PayloadTooLarge               413  payload_too_large
     ├── IdempotencyKeyReused          422  idempotency_key_reused
@@ -71,6 +73,13 @@ class PriceAboveMaximum(BadRequest):
 
     code = "price_above_maximum"
     hint = "Raise max_price_micros, or choose a cheaper model, duration or tier."
+
+
+class TooManyKeys(BadRequest):
+    """The project has as many live keys as it may have."""
+
+    code = "too_many_keys"
+    hint = "Revoke keys that are no longer used; GET /v1/keys lists them."
 
 
 class SourceRefused(BadRequest):
@@ -133,6 +142,14 @@ class AlreadyFinished(Conflict):
 
     code = "already_finished"
     hint = "Read its status; what was delivered is charged, what was not is not."
+
+
+class AlreadyCreated(GatewayError):
+    """The Idempotency-Key has made a key before, whose secret was shown then and is not kept; `key_id` names it."""
+
+    code = "already_created"
+    status = 409
+    hint = "If the api_key did not arrive, revoke this key and make another under a new Idempotency-Key."
 
 
 class ModelRetired(GatewayError):

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import json
 import secrets
 from datetime import UTC, datetime
+from typing import Any
 
 _STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -21,6 +23,11 @@ def derived(prefix: str, *parts: str) -> str:
     """The one id that these parts always give, so that a repeated request finds what the first made."""
     digest = hashlib.sha256("\x00".join(parts).encode()).digest()
     return f"{prefix}_{_base32(digest[:16])}"
+
+
+def digest(value: Any) -> str:
+    """A short digest of a value that JSON can say, to tell whether it was another without keeping it."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def timestamp(moment: datetime) -> str:

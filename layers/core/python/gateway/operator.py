@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway import audit, auth, catalog, ids, ledger, providers, tables, telemetry
+from gateway import audit, auth, catalog, ids, keys, ledger, providers, tables, telemetry
 from gateway.errors import BadRequest, InvalidField, NotFound, Unavailable
 
 COMPILED_CATALOG = Path(catalog.__file__).parent / "compiled.json"
@@ -106,13 +106,16 @@ def _generation_refund(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _project_key(request: Mapping[str, Any]) -> dict[str, Any]:
-    key_id, api_key = auth.create_key(_text(request, "project_id"), str(request.get("name") or "key"))
-    return {"key_id": key_id, "api_key": api_key}
+    """A new key; the operator may give every scope, by its name or as `all`."""
+    given = {field: request.get(field) for field in ("scopes", "spending_limit", "expires_at")}
+    if given["scopes"] == "all":
+        given["scopes"] = auth.SCOPES
+    return keys.create(_text(request, "project_id"), request.get("name") or "key", **given)
 
 
 def _project_key_revoke(request: Mapping[str, Any]) -> dict[str, Any]:
-    key_id = _text(request, "key_id")
-    return {"key_id": key_id, "revoked_at": auth.revoke_key(_text(request, "project_id"), key_id)}
+    revoked = keys.revoke(_text(request, "project_id"), _text(request, "key_id"))
+    return {field: revoked[field] for field in ("key_id", "revoked_at")}
 
 
 def _catalog_publish(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Spending limits: how much a key or a project may hold and spend in a UTC day, a UTC month and in all. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,8 +24,10 @@ class SpendingLimit:
     total_micros: int | None = None
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> "SpendingLimit":
-        """The limit that a request or an item says. Raises InvalidField for an amount that cannot be one."""
+    def from_dict(cls, given: Any) -> "SpendingLimit":
+        """The limit that a request or an item says. Raises InvalidField for what is none, by the name of the part."""
+        if not isinstance(given, Mapping):
+            raise InvalidField("'spending_limit' must be an object.", field="spending_limit")
         unknown = sorted(set(given) - {f"{period}_micros" for period in PERIODS})
         if unknown:
             field = f"spending_limit.{unknown[0]}"
@@ -36,9 +38,34 @@ class SpendingLimit:
         """As it is stored and shown."""
         return {f"{period}_micros": most for period, most in self.by_period().items()}
 
+    @property
+    def bounds(self) -> bool:
+        """Whether any period has a limit."""
+        return self != SpendingLimit()
+
     def by_period(self) -> dict[str, int | None]:
         """The limit of each period."""
         return {"day": self.day_micros, "month": self.month_micros, "total": self.total_micros}
+
+
+def changed(stored: Mapping[str, Any] | None, changes: Any) -> dict[str, int | None] | None:
+    """A stored limit after some changes: periods that they do not name stay, None takes every limit off.
+
+    What had a limit once keeps one, if only of Nones, and stays counted; what never had one has None. Raises
+    InvalidField.
+    """
+    before = SpendingLimit() if stored is None else SpendingLimit.from_dict(stored)
+    after = SpendingLimit()
+    if changes is not None:
+        SpendingLimit.from_dict(changes)
+        after = replace(before, **changes)
+    return None if stored is None and not after.bounds else after.to_dict()
+
+
+def shown(stored: Mapping[str, Any] | None) -> dict[str, int | None] | None:
+    """A stored limit as callers see it: None where there is no limit in any period."""
+    limit = SpendingLimit() if stored is None else SpendingLimit.from_dict(stored)
+    return limit.to_dict() if limit.bounds else None
 
 
 def period_names(moment: datetime) -> dict[str, str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from museway import errors, media, records
     from museway.client import AsyncClient, AsyncGeneration, Client, Generation
     from museway.errors import (
+        AlreadyCreated,
         AuthenticationError,
         ConnectionFailed,
         GenerationFailed,
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 
 # Where each public name lives. Each is loaded when it is asked for, so `import museway` is nearly free.
 _HOMES = {
+    "AlreadyCreated": "errors",
     "AsyncClient": "client",
     "AsyncGeneration": "client",
     "AuthenticationError": "errors",
@@ -60,6 +62,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AlreadyCreated",
     "AsyncClient",
     "AsyncGeneration",
     "AuthenticationError",

@@ -135,6 +135,36 @@ class Operations:
         """Every BillingRecord that fits the filters, from all pages."""
         return (yield from self._items("/v1/records", {"limit": PAGE_LIMIT, **filters}))
 
+    def keys(self) -> Flow[list[dict[str, Any]]]:
+        """Every API key of the project, from all pages."""
+        return (yield from self._items("/v1/keys", {"limit": PAGE_LIMIT}))
+
+    def key(self, key_id: str) -> Flow[dict[str, Any]]:
+        """One API key."""
+        return (yield from self._exchange(Call("GET", _key_path(key_id)))).json()
+
+    def create_key(self, wanted: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """Make an API key, once however often the request has to be sent."""
+        body = encode({name: value for name, value in wanted.items() if value is not None})
+        call = Call("POST", "/v1/keys", body=body, idempotency_key=str(uuid4()))
+        return (yield from self._exchange(call)).json()
+
+    def change_key(self, key_id: str, changes: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """Change what is named of an API key."""
+        return (yield from self._exchange(Call("PATCH", _key_path(key_id), body=encode(changes)))).json()
+
+    def revoke_key(self, key_id: str) -> Flow[dict[str, Any]]:
+        """Revoke an API key; again, it keeps the first time."""
+        return (yield from self._exchange(Call("DELETE", _key_path(key_id)))).json()
+
+    def settings(self) -> Flow[dict[str, Any]]:
+        """The project's settings."""
+        return (yield from self._exchange(Call("GET", "/v1/settings"))).json()
+
+    def change_settings(self, changes: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """Change what is named of the project's settings."""
+        return (yield from self._exchange(Call("PUT", "/v1/settings", body=encode(changes)))).json()
+
     def upload(self, files: Sequence[LocalFile]) -> Flow[list[dict[str, str]]]:
         """Put files into the drive; answers `{"url", "drive_path"}` of each, in order."""
         wanted = [
@@ -259,6 +289,10 @@ class Operations:
 
 def _generation_path(accepted: Accepted) -> str:
     return f"/v1/generations/{quote(accepted.generation_id, safe='')}"
+
+
+def _key_path(key_id: str) -> str:
+    return f"/v1/keys/{quote(key_id, safe='')}"
 
 
 def _text(value: object) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from museway._files import LocalFile
 from museway.errors import (
+    AlreadyCreated,
     AuthenticationError,
     GenerationFailed,
     InsufficientCredits,
@@ -200,6 +201,7 @@ def failure_of(status: Mapping[str, Any], request_id: str | None) -> GenerationF
 _BY_CODE: Final[Mapping[str, type[MusewayError]]] = {
     "unknown_model": UnknownModel,
     "model_retired": ModelRetired,
+    "already_created": AlreadyCreated,
 }
 _BY_STATUS: Final[Mapping[int, type[MusewayError]]] = {
     400: InvalidRequest,

@@ -1,7 +1,7 @@
 """The clients: the same calls twice, blocking and async. Both name operations and have them performed."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -199,6 +199,47 @@ class Client(_Configured):
         """Every BillingRecord created in the ISO 8601 interval; `museway.records.verify` recomputes them."""
         return self._perform(self._operations.records({"since": since, "until": until}))
 
+    def keys(self) -> list[dict[str, Any]]:
+        """The project's API keys, newest first, those that expired or were revoked too; never the keys themselves."""
+        return self._perform(self._operations.keys())
+
+    def key(self, key_id: str) -> dict[str, Any]:
+        """One API key's `name`, `scopes`, `spending_limit`, `expires_at` and `revoked_at`."""
+        return self._perform(self._operations.key(key_id))
+
+    def create_key(
+        self,
+        name: str,
+        *,
+        scopes: Sequence[str] | None = None,
+        spending_limit: Mapping[str, int | None] | None = None,
+        expires_at: str | None = None,
+    ) -> dict[str, Any]:
+        """Make an API key; the answer's `api_key` is shown this once.
+
+        `scopes` are among those of the client's own key; `spending_limit` has `day_micros`, `month_micros` and
+        `total_micros` (UTC); `expires_at` is an ISO 8601 time. Raises AlreadyCreated when the key was made but its
+        answer got lost.
+        """
+        wanted = {"name": name, "scopes": scopes, "spending_limit": spending_limit, "expires_at": expires_at}
+        return self._perform(self._operations.create_key(wanted))
+
+    def change_key(self, key_id: str, **changes: Any) -> dict[str, Any]:
+        """Change a key's `name` or `spending_limit`: what is not named stays, also of the limit; None takes one off."""
+        return self._perform(self._operations.change_key(key_id, changes))
+
+    def revoke_key(self, key_id: str) -> dict[str, Any]:
+        """Refuse an API key from now on, for good; it may be the client's own."""
+        return self._perform(self._operations.revoke_key(key_id))
+
+    def settings(self) -> dict[str, Any]:
+        """The project's `currency`, `spending_limit` and `alerts`."""
+        return self._perform(self._operations.settings())
+
+    def change_settings(self, **changes: Any) -> dict[str, Any]:
+        """Change the settings that are named, also single parts of an object; None sets one back."""
+        return self._perform(self._operations.change_settings(changes))
+
     def upload(self, source: str | Path | bytes, filename: str | None = None) -> dict[str, str]:
         """Put a file into the project's drive; answers its `url` (for use as an input) and `drive_path`."""
         return self._perform(self._operations.upload([local_file(source, filename)]))[0]
@@ -298,6 +339,42 @@ class AsyncClient(_Configured):
     async def records(self, *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
         """As `Client.records`."""
         return await self._perform(self._operations.records({"since": since, "until": until}))
+
+    async def keys(self) -> list[dict[str, Any]]:
+        """As `Client.keys`."""
+        return await self._perform(self._operations.keys())
+
+    async def key(self, key_id: str) -> dict[str, Any]:
+        """As `Client.key`."""
+        return await self._perform(self._operations.key(key_id))
+
+    async def create_key(
+        self,
+        name: str,
+        *,
+        scopes: Sequence[str] | None = None,
+        spending_limit: Mapping[str, int | None] | None = None,
+        expires_at: str | None = None,
+    ) -> dict[str, Any]:
+        """As `Client.create_key`."""
+        wanted = {"name": name, "scopes": scopes, "spending_limit": spending_limit, "expires_at": expires_at}
+        return await self._perform(self._operations.create_key(wanted))
+
+    async def change_key(self, key_id: str, **changes: Any) -> dict[str, Any]:
+        """As `Client.change_key`."""
+        return await self._perform(self._operations.change_key(key_id, changes))
+
+    async def revoke_key(self, key_id: str) -> dict[str, Any]:
+        """As `Client.revoke_key`."""
+        return await self._perform(self._operations.revoke_key(key_id))
+
+    async def settings(self) -> dict[str, Any]:
+        """As `Client.settings`."""
+        return await self._perform(self._operations.settings())
+
+    async def change_settings(self, **changes: Any) -> dict[str, Any]:
+        """As `Client.change_settings`."""
+        return await self._perform(self._operations.change_settings(changes))
 
     async def upload(self, source: str | Path | bytes, filename: str | None = None) -> dict[str, str]:
         """As `Client.upload`."""

@@ -10,6 +10,7 @@
     ├── AuthenticationError       401, 403
     ├── InsufficientCredits       402                                    .needed_micros .available_micros
     ├── NotFound                  404
+    ├── AlreadyCreated            409  already_created                                   .key_id
     ├── ModelRetired              410  model_retired                  .successor .price_difference_micros
     ├── PayloadTooLarge           413
     ├── RateLimited               429 (retried already)                            .retry_after_seconds
@@ -22,6 +23,7 @@ from collections.abc import Mapping
 from typing import Any
 
 __all__ = [
+    "AlreadyCreated",
     "AuthenticationError",
     "ConnectionFailed",
     "GenerationFailed",
@@ -175,6 +177,18 @@ class InsufficientCredits(MusewayError):
 
 class NotFound(MusewayError):
     """No such thing in the key's project."""
+
+
+class AlreadyCreated(MusewayError):
+    """The key was made before, by a call whose answer got lost; its secret is not kept, so it cannot be shown again.
+
+    Revoke it and make another.
+    """
+
+    @property
+    def key_id(self) -> str | None:
+        """The key that was made."""
+        return self.fields.get("key_id")
 
 
 class PayloadTooLarge(MusewayError):

@@ -71,7 +71,13 @@ def test_grant(museway: Museway, aws: FakeLambda, option: str, amount: str, micr
     [
         [],
         ["--credits", "1", "--micros", "1"],
-        *[["--credits", text] for text in ("0", "-1", "0.00001", "many", "NaN", "Infinity")],
+        *[
+            ["--credits", text]
+            for text in (
+                *("0", "-1", "0.00001", "many", "NaN", "Infinity", "1e999999999", "1e-999999999"),
+                "1.0000000000000000000000000000000001",
+            )
+        ],
     ],
 )
 def test_a_grant_that_is_no_amount_is_refused(museway: Museway, aws: FakeLambda, options: list[str]) -> None:
@@ -99,6 +105,24 @@ def test_key_is_shown_once_on_stdout(museway: Museway, aws: FakeLambda) -> None:
     assert "cannot be shown again" in result.stderr
     assert aws.calls[0][1] == {"action": "project.key", "project_id": "prj_1", "name": "ci"}
     assert "api_key  mw_secret" in museway("admin", "project", "key", "prj_1").stdout
+
+
+def test_a_key_may_have_any_scope_a_limit_and_an_end(museway: Museway, aws: FakeLambda) -> None:
+    limit = {"day_micros": 5_000_000, "month_micros": None, "total_micros": 0}
+    aws.content = {"key_id": "key_1", "api_key": "mw_secret", "scopes": ["read"], "spending_limit": limit}
+    options = ["--scopes", "read, keys:write", "--expires-at", "2027-01-31"]
+    result = museway("admin", "project", "key", "prj_1", *options, "--day-micros", "5000000", "--total-micros", "0")
+    assert aws.calls[0][1] == {
+        "action": "project.key",
+        "project_id": "prj_1",
+        "name": "default",
+        "scopes": ["read", "keys:write"],
+        "expires_at": "2027-01-31",
+        "spending_limit": {"day_micros": 5_000_000, "total_micros": 0},
+    }
+    assert "limit    $5 a day, $0 in all\n" in result.stdout
+    museway("admin", "project", "key", "prj_1", "--scopes", "all")
+    assert aws.calls[1][1]["scopes"] == "all"
 
 
 def test_revoke(museway: Museway, aws: FakeLambda) -> None:

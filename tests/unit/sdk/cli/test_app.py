@@ -10,6 +10,7 @@ from tests.unit.sdk.fake_gateway import FakeGateway, refusal
 
 COMMANDS = [
     "run", "models", "pricing", "estimate", "status", "upload", "balance", "records", "verify", "up", "down", "admin",
+    "keys", "settings",
 ]  # fmt: skip
 
 
@@ -20,7 +21,15 @@ def test_help_lists_every_command_and_how_the_gateway_is_found(museway: Museway)
     assert "MUSEWAY_API_KEY" in text
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "admin project", "admin project create", "admin project grant"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *COMMANDS,
+        *("admin project", "admin project create", "admin project grant", "admin project key"),
+        *(f"keys {name}" for name in ("list", "create", "show", "limit", "revoke")),
+        *("settings show", "settings set"),
+    ],
+)
 def test_every_command_has_help(museway: Museway, command: str) -> None:
     result = museway(*command.split(), "--help")
     assert result.exit_code == 0

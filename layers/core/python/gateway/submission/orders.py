@@ -1,7 +1,5 @@
 """An order and its price: find the model, hold the inputs to its limits, look at its media, quote it."""
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,7 +41,7 @@ class Order:
             "batch_size": self.batch_size,
             **{f"inputs.{name}": value for name, value in self.inputs.items()},
         }
-        return {name: _digest(value) for name, value in fields.items() if value is not None}
+        return {name: ids.digest(value) for name, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,3 @@ def _price_micros(model: catalog.Model, order: Order, terms: pricing.Terms, now:
         return model.quote(_normalized(model, order).inputs, now, terms).expected_micros
     except GatewayError:
         return None
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]

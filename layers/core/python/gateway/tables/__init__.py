@@ -7,10 +7,10 @@ its commit says which labelled condition failed, so that callers can tell *alrea
 from gateway.tables.catalog import CatalogChunk, CatalogHead, CatalogVersion
 from gateway.tables.durations import DurationCount
 from gateway.tables.fx import ReferenceRates
-from gateway.tables.items import Item, connection, listed, page
+from gateway.tables.items import Item, connection, listed, page, unchanged
 from gateway.tables.jobs import Attempt, Generation, Order
 from gateway.tables.ledger import Balance, Entry, Hold, Record, Spending
-from gateway.tables.projects import ApiKey, Project
+from gateway.tables.projects import ApiKey, ListedKey, Project
 from gateway.tables.transactions import ConditionFailed, Transaction, transaction
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Generation",
     "Hold",
     "Item",
+    "ListedKey",
     "Order",
     "Project",
     "Record",
@@ -36,4 +37,5 @@ __all__ = [
     "listed",
     "page",
     "transaction",
+    "unchanged",
 ]

@@ -140,6 +140,32 @@ def listed(index: Any, partitions: Sequence[str], span: tuple[str, str] | None =
     return (item for item in merge(*found, key=lambda item: item.listed_at) if item.listed_at != high)
 
 
+def page_of_partition(
+    model: type[Item], pk: str, prefix: str, limit: int, cursor: str | None
+) -> tuple[list[Any], str | None]:
+    """A page of a partition's items whose sort keys are a prefix and a position, newest first, and the next cursor."""
+    start: dict[str, Any] | None = None
+    if cursor is not None:
+        start = {"pk": {"S": pk}, "sk": {"S": prefix + _position(cursor)}}
+    found = model.query(
+        pk,
+        model.sk.startswith(prefix),
+        consistent_read=True,
+        scan_index_forward=False,
+        # One more than is shown says whether there is a next page.
+        limit=limit + 1,
+        last_evaluated_key=start,
+    )
+    items = list(found)
+    return items[:limit], _cursor(items[limit - 1].sk.removeprefix(prefix)) if len(items) > limit else None
+
+
+def unchanged(attribute: Any, value: Any) -> Condition:
+    """Whether an attribute still is what was read (None: not there)."""
+    still: Condition = attribute.does_not_exist() if value is None else attribute == value
+    return still
+
+
 def _cursor(position: str) -> str:
     """Where a page ended, without the partition: a cursor leads nowhere but on in its own listing."""
     return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")

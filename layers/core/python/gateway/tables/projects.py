@@ -1,11 +1,15 @@
-"""The projects table: `PROJECT#<id> / PROJECT` and `KEY#<key_id> / KEY`."""
+"""The projects table.
+
+`PROJECT#<id> / PROJECT`, `KEY#<key_id> / KEY`, and for each key `PROJECT#<id> / KEY#<created_at>#<key_id>`,
+which lists it.
+"""
 
 from collections.abc import Iterator
 from typing import Self
 
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
-from gateway.tables.items import Item, TableNamed
+from gateway.tables.items import Item, TableNamed, page_of_partition
 
 
 class Project(Item):
@@ -22,6 +26,7 @@ class Project(Item):
     shards_ever = NumberAttribute(null=True)
     currency = UnicodeAttribute(default="USD")
     spending_limit = JSONAttribute(null=True)
+    alerts = JSONAttribute(null=True)
     created_at = UnicodeAttribute()
 
     @classmethod
@@ -46,10 +51,44 @@ class ApiKey(Item):
     name = UnicodeAttribute()
     secret_sha256 = UnicodeAttribute()
     scopes = JSONAttribute()
+    spending_limit = JSONAttribute(null=True)
+    fingerprint = JSONAttribute(null=True)
+    """Digests of what was asked for; a repeat is held against them."""
     created_at = UnicodeAttribute()
+    expires_at = UnicodeAttribute(null=True)
     revoked_at = UnicodeAttribute(null=True)
 
     @classmethod
     def find(cls, key_id: str) -> Self | None:
         """The key of an id."""
         return cls.find_at(f"KEY#{key_id}", "KEY")
+
+    @classmethod
+    def page_of_project(cls, project_id: str, limit: int, cursor: str | None) -> tuple[list[Self], str | None]:
+        """A page of at most 100 of a project's keys, newest first, and the cursor of the next page."""
+        listed, following = page_of_partition(ListedKey, f"PROJECT#{project_id}", "KEY#", limit, cursor)
+        found = {key.key_id: key for key in cls.find_many((f"KEY#{item.key_id}", "KEY") for item in listed)}
+        return [found[item.key_id] for item in listed], following
+
+
+class ListedKey(Item):
+    """A key's place in the list of its project's keys."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "projects_table"
+
+    key_id = UnicodeAttribute()
+    ends_at = UnicodeAttribute(null=True)
+    """When it expires, or was revoked."""
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        """The place of a key, written together with it."""
+        sk = f"KEY#{key.created_at}#{key.key_id}"
+        return cls(f"PROJECT#{key.project_id}", sk, key_id=key.key_id, ends_at=key.expires_at)
+
+    @classmethod
+    def count_live(cls, project_id: str, now: str) -> int:
+        """How many of a project's keys are neither revoked nor expired. A query over all that it ever had."""
+        is_live = cls.ends_at.does_not_exist() | (cls.ends_at > now)
+        return cls.count(f"PROJECT#{project_id}", cls.sk.startswith("KEY#"), is_live, consistent_read=True)

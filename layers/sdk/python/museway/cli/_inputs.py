@@ -1,11 +1,18 @@
-"""`key=value` arguments as model inputs."""
+"""What people type, as values: `key=value` arguments, lists of names, amounts of money."""
 
 import json
 import math
 from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
+from museway._wire import MICROS_PER_USD
 from museway.errors import InvalidRequest
+
+NONE = "none"
+"""What people type to take a limit off, or to set something back."""
+_DIGITS_MAX = 30
 
 
 def parse_inputs(arguments: Iterable[str]) -> dict[str, Any]:
@@ -32,6 +39,45 @@ def parse_inputs(arguments: Iterable[str]) -> dict[str, Any]:
             )
         inputs[key] = _value(value)
     return inputs
+
+
+def parse_names(text: str | None) -> list[str] | None:
+    """`"read, generate"` as `["read", "generate"]`."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def exact_micros(text: str, micros_per_unit: int) -> int | None:
+    """An amount of credits or dollars in micros, exactly; None for what is no amount, or has parts of a micro."""
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        return None
+    # An exponent beyond any amount would become a number of as many digits.
+    if not amount.is_finite() or (amount and abs(amount.adjusted()) > _DIGITS_MAX):
+        return None
+    micros = Fraction(amount) * micros_per_unit
+    return int(micros) if micros.denominator == 1 and micros >= 0 else None
+
+
+def parse_usd(option: str, text: str | None) -> int | None:
+    """The micros of a dollar amount such as `5` or `0.25`; None for `none`. Raises InvalidRequest for all else."""
+    if text is None or text.lower() == NONE:
+        return None
+    micros = exact_micros(text.removeprefix("$"), MICROS_PER_USD)
+    if micros is None:
+        raise InvalidRequest(
+            f"{text!r} is not an amount of US dollars.",
+            code="invalid_argument",
+            hint="Give a number with at most six decimals, such as 5 or 0.25, or none.",
+            fields={"field": option},
+        )
+    return micros
+
+
+def given_limits(day: str | None, month: str | None, total: str | None) -> dict[str, int | None]:
+    """The parts of a spending limit that were given, in micros; `none` takes one off."""
+    texts = {"day": day, "month": month, "total": total}
+    return {f"{name}_micros": parse_usd(f"{name}-usd", text) for name, text in texts.items() if text is not None}
 
 
 def _value(text: str) -> Any:

@@ -16,7 +16,7 @@ MICROS_PLACES = 6
 CREDIT_PLACES = 4
 _FIELDS_SAID = (
     *("field", "allowed", "available_variants", "nearest", "successor", "price_difference_micros"),
-    *("needed_micros", "available_micros"),
+    *("needed_micros", "available_micros", "scope", "key_id"),
 )
 
 
@@ -68,6 +68,14 @@ def say_pairs(pairs: Sequence[tuple[str, object]]) -> None:
 def money(micros: int) -> str:
     """An exact amount for people: `$0.672 (67.2 credits, 672000 micros)`."""
     return f"${shifted(micros, MICROS_PLACES)} ({shifted(micros, CREDIT_PLACES)} credits, {micros} micros)"
+
+
+def limits(limit: object) -> str:
+    """A spending limit for people: `$5 a day, $90 in all`; empty where there is none."""
+    words = {"day_micros": "a day", "month_micros": "a month", "total_micros": "in all"}
+    given = limit if isinstance(limit, dict) else {}
+    parts = [(given.get(name), word) for name, word in words.items()]
+    return ", ".join(f"${shifted(micros, MICROS_PLACES)} {word}" for micros, word in parts if isinstance(micros, int))
 
 
 def shifted(amount: int, places: int) -> str:

@@ -1,7 +1,6 @@
 """The operator's commands. They invoke the admin function with AWS credentials; API keys do not reach it."""
 
 import json
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -9,7 +8,9 @@ import typer
 
 from museway._wire import require
 from museway.cli._context import local_system
-from museway.cli._output import money, say, say_json, say_pairs
+from museway.cli._inputs import exact_micros, parse_names
+from museway.cli._output import money, say_json, say_pairs
+from museway.cli.keys import show_new_key
 from museway.errors import ConnectionFailed, InvalidRequest, MusewayError, NotConfigured, ServerError
 
 MICROS_PER_CREDIT = 10_000
@@ -23,6 +24,7 @@ Stage = Annotated[
 ]
 ProjectId = Annotated[str, typer.Argument(metavar="PROJECT_ID")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Limit = Annotated[int | None, typer.Option(min=0, metavar="N", help="The most it may spend in that time (UTC).")]
 
 project = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -74,6 +76,14 @@ def grant(
 def key(
     project_id: ProjectId,
     name: Annotated[str, typer.Option(help="What the key is for.")] = "default",
+    scopes: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="What it may do, or all. Default: generate,read,billing:read,files:write"),
+    ] = None,
+    expires_at: Annotated[str | None, typer.Option(metavar="TIME", help="An ISO 8601 time; default: never.")] = None,
+    day_micros: Limit = None,
+    month_micros: Limit = None,
+    total_micros: Limit = None,
     revoke: Annotated[str | None, typer.Option(metavar="KEY_ID", help="Revoke this key instead.")] = None,
     stage: Stage = None,
     as_json: AsJson = False,
@@ -82,13 +92,16 @@ def key(
     if revoke is not None:
         payload = {"action": "project.key.revoke", "project_id": project_id, "key_id": revoke}
         answer = invoke(stage, payload)
-        pairs = [("key", answer.get("key_id")), ("revoked", answer.get("revoked_at"))]
-    else:
-        answer = invoke(stage, {"action": "project.key", "project_id": project_id, "name": name})
-        pairs = [("key", answer.get("key_id")), ("api_key", answer.get("api_key"))]
-    _show(answer, pairs, as_json=as_json)
-    if revoke is None:
-        say("Keep the api_key now: it is not stored and cannot be shown again.", to_stderr=True)
+        _show(answer, [("key", answer.get("key_id")), ("revoked", answer.get("revoked_at"))], as_json=as_json)
+        return
+    limits = {"day_micros": day_micros, "month_micros": month_micros, "total_micros": total_micros}
+    optional = {
+        "scopes": scopes if scopes == "all" else parse_names(scopes),
+        "expires_at": expires_at,
+        "spending_limit": {part: micros for part, micros in limits.items() if micros is not None} or None,
+    }
+    given = {field: value for field, value in optional.items() if value is not None}
+    show_new_key(invoke(stage, {"action": "project.key", "project_id": project_id, "name": name, **given}), as_json)
 
 
 def _amount_micros(credit_amount: str | None, micros: int | None) -> int:
@@ -100,12 +113,8 @@ def _amount_micros(credit_amount: str | None, micros: int | None) -> int:
         )
     if micros is not None:
         return micros
-    try:
-        exact = Decimal(str(credit_amount)) * MICROS_PER_CREDIT
-        amount_micros = int(exact)
-    except (InvalidOperation, ValueError, OverflowError):
-        exact, amount_micros = Decimal(0), 0
-    if amount_micros <= 0 or exact != amount_micros:
+    amount_micros = exact_micros(str(credit_amount), MICROS_PER_CREDIT)
+    if not amount_micros:
         raise InvalidRequest(
             f"{credit_amount!r} is not an amount of credits.",
             code="invalid_argument",

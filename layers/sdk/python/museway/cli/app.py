@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from museway import __version__
-from museway.cli import admin, billing, catalog, generation, local, models
+from museway.cli import admin, billing, catalog, generation, keys, local, models, settings
 from museway.cli._output import say, say_error
 from museway.errors import MusewayError
 
@@ -46,6 +46,8 @@ for _command in (
     local.down,
 ):
     app.command()(_command)
+app.add_typer(keys.keys, name="keys", help="API keys: who may speak for the project, and what they may spend.")
+app.add_typer(settings.settings, name="settings", help="The project's currency, spending limit and alerts.")
 _admin = typer.Typer(help="For the operator: AWS credentials, not API keys.", **_STYLE)
 _admin.add_typer(admin.project, name="project", help="Projects, their credits and their keys.")
 _admin.add_typer(
