@@ -7,7 +7,9 @@ that may touch the jobs table is told its name.
 
 from dataclasses import dataclass
 
-MONEY_THAT_MOVES = ("BALANCE#*", "HOLD#*", "SPENDING#*")
+COUNTERS = ("SPENDING#*",)
+"""Partition keys of the ledger that count what is held and spent under a limit."""
+MONEY_THAT_MOVES = ("BALANCE#*", "HOLD#*", *COUNTERS)
 """Partition keys of the ledger that may be updated; entries and records are only ever put."""
 VERSIONS = ("VERSIONS",)
 PUBLISHED = ("HEAD", *VERSIONS)
@@ -191,7 +193,11 @@ FUNCTIONS = (
             Grant("projects", "GetItem PutItem UpdateItem"),
             Grant("projects", "Query", keys=("PROJECT#*",)),
             Grant("projects", "BatchGetItem", keys=("KEY#*",)),
-            Grant("ledger", "GetItem", keys=("SPENDING#*",)),
+            # A first limit begins to count: open holds are joined to its counter, records added to it.
+            Grant("ledger", "GetItem"),
+            Grant("ledger", "PutItem", keys=COUNTERS),
+            Grant("ledger", "UpdateItem", keys=("HOLD#*", *COUNTERS)),
+            Grant("ledger", "Query", index="listing"),
         ),
     ),
     Function(

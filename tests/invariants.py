@@ -183,8 +183,9 @@ def _limits_count_right(stored: Stored) -> Iterator[str]:
         for counter_id in json.loads(hold.get("counters") or "[]"):
             totals[counter_id] += int(hold["amount_micros"]) if hold["status"] == "open" else spent
     for counter_id, counter in stored.counters.items():
-        if "based_at" not in counter and int(counter.get("total", 0)) != totals[counter_id]:
-            yield f"{counter_id}: counted {counter.get('total', 0)}, its holds come to {totals[counter_id]}"
+        expected = totals[counter_id] + int(counter.get("base_micros") or 0)
+        if int(counter.get("total", 0)) != expected:
+            yield f"{counter_id}: counted {counter.get('total', 0)}, its holds and its base come to {expected}"
         by_day = sum(int(value) for name, value in counter.items() if name[:2] == "d2")
         by_month = sum(int(value) for name, value in counter.items() if name[:2] == "m2")
         if not by_day == by_month == int(counter.get("total", 0)):

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from gateway import auth, ids, ledger, operator, tables
+from gateway import auth, ids, keys, ledger, operator, projects, tables
 from gateway.errors import BadRequest, InsufficientCredits, InvalidField
-from gateway.spending import SpendingLimit
 from tests.integration.world import GRANTED_MICROS, PROJECT, World
 
 PRICE_MICROS = 39_000
@@ -14,10 +13,7 @@ BODY = {"model": "nano-banana", "prompt": "a fox"}
 
 
 def limit_project(**limit: int) -> None:
-    project = ledger.project_of(PROJECT)
-    project.change([tables.Project.spending_limit.set(SpendingLimit(**limit).to_dict())])
-    counter = ledger.limits_of(ledger.project_of(PROJECT), "any", None)[0]
-    ledger.start_counting(ledger.account_of(PROJECT), counter, ids.now())
+    projects.change_settings(PROJECT, {"spending_limit": limit})
 
 
 def submit(museway: World, **changes: Any) -> tuple[int, dict[str, Any]]:
@@ -89,17 +85,23 @@ def test_a_limit_set_later_knows_what_came_before(museway: World) -> None:
 
 
 def test_a_keys_limit_binds_the_key_alone(museway: World) -> None:
-    limit = SpendingLimit(day_micros=PRICE_MICROS)
-    [counter] = ledger.limits_of(ledger.project_of(PROJECT), museway.key_id, limit)
-
-    def reserve(name: str) -> None:
-        wanted = [ledger.Reservation(name, PRICE_MICROS)]
-        ledger.reserve(ledger.account_of(PROJECT), museway.key_id, wanted, [counter], ids.now(), None)
-
-    reserve("gen_one")
-    with pytest.raises(Exception, match="limit of the day"):
-        reserve("gen_two")
+    limited = {"name": "limited", "scopes": ["generate"], "spending_limit": {"day_micros": PRICE_MICROS}}
+    key = operator.perform({"action": "project.key", "project_id": PROJECT, **limited})
+    ask = ("POST", "/v1/generate/media", BODY)
+    assert [museway.request(*ask, key=key["api_key"])[0] for _ in range(2)] == [202, 402]
     assert submit(museway)[0] == 202
+    # A limit that is raised goes on from what was counted since the key was made.
+    path = f"/v1/keys/{key['key_id']}"
+    keys.change(PROJECT, key["key_id"], {"spending_limit": {"day_micros": 2 * PRICE_MICROS}})
+    assert museway.request("GET", path)[1]["counted"]["day"]["counted_micros"] == PRICE_MICROS
+    assert [museway.request(*ask, key=key["api_key"])[0] for _ in range(2)] == [202, 402]
+    # One that is taken off is counted all the same, for the next.
+    keys.change(PROJECT, key["key_id"], {"spending_limit": None})
+    assert museway.request(*ask, key=key["api_key"])[0] == 202
+    keys.change(PROJECT, key["key_id"], {"spending_limit": {"total_micros": 3 * PRICE_MICROS}})
+    assert museway.request(*ask, key=key["api_key"])[0] == 402
+    museway.settle_down()
+    assert museway.violations(at_rest=True) == []
 
 
 # Grants, adjustments, refunds.

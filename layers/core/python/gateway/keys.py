@@ -69,6 +69,8 @@ def create(
         with tables.transaction() as tx:
             tx.insert("key", key)
             tx.insert("listed", tables.ListedKey.of(key))
+            if key.spending_limit is not None:
+                ledger.begin_counting(tx, _counter(key), ids.now())
     except tables.ConditionFailed:
         found = tables.ApiKey.find(new.key_id)
         if found is None:
@@ -111,6 +113,8 @@ def change(project_id: str, key_id: str, changes: Mapping[str, Any]) -> dict[str
             actions += [] if limit is None else [stored.set(limit)]
         # Parts of a limit that somebody else sets at the same time are not lost.
         if not actions or key.change(actions, tables.unchanged(stored, key.spending_limit)):
+            if key.spending_limit is not None:
+                ledger.start_counting(ledger.account_of(project_id), _counter(key), ids.now())
             return view(key)
     raise Unavailable("This key is being changed by others; nothing was changed.")
 
@@ -151,9 +155,12 @@ def detail(project_id: str, key_id: str) -> dict[str, Any]:
     key = find(project_id, key_id)
     counted = None
     if key.spending_limit is not None:
-        counter = ledger.Counter.of_key(key_id, SpendingLimit.from_dict(key.spending_limit))
-        counted = ledger.counted(counter, ids.now())
+        counted = ledger.counted(_counter(key), ids.now())
     return {**view(key), "counted": counted}
+
+
+def _counter(key: tables.ApiKey) -> ledger.Counter:
+    return ledger.Counter.of_key(key.key_id, SpendingLimit.from_dict(key.spending_limit))
 
 
 def _check_wanted(project_id: str, asked: Mapping[str, Any], maker: auth.Principal | None, now: str) -> None:

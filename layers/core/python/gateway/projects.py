@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway import fx, spending, tables
+from gateway import fx, ids, ledger, spending, tables
 from gateway.errors import InvalidField, NotFound, Unavailable
+from gateway.spending import SpendingLimit
 
 LIMIT_NEAR_PERCENT = 80
 """The part of a limit at which a project is told, unless it says otherwise."""
@@ -28,6 +29,10 @@ def change_settings(project_id: str, changes: Mapping[str, Any]) -> dict[str, An
         as_read = tables.unchanged(tables.Project.spending_limit, project.spending_limit)
         as_read &= tables.unchanged(tables.Project.alerts, project.alerts)
         if not actions or project.change(actions, as_read):
+            if project.spending_limit is not None:
+                limit = SpendingLimit.from_dict(project.spending_limit)
+                counter = ledger.Counter.of_project(project_id, limit)
+                ledger.start_counting(ledger.Account.of(project), counter, ids.now())
             return view(project)
     raise Unavailable("These settings are being changed by others; nothing was changed.")
 

@@ -23,7 +23,7 @@ from gateway.ledger.accounts import (
     resize,
     totals,
 )
-from gateway.ledger.counters import Counter, counted, limits_of, start_counting
+from gateway.ledger.counters import Counter, begin_counting, counted, limits_of, start_counting
 from gateway.ledger.transfers import (
     AMOUNT_MICROS_MAX,
     OPEN,
@@ -41,6 +41,6 @@ from gateway.ledger.transfers import (
 
 __all__ = [
     "AMOUNT_MICROS_MAX", "OPEN", "RELEASED", "SETTLED", "SHARDS_MAX", "Account", "Counter", "Reservation", "Totals",
-    "account_of", "adjust", "counted", "drain", "grant", "hold_of", "limits_of", "listing", "project_of", "refund",
-    "release", "reserve", "resize", "settle", "start_counting", "totals",
+    "account_of", "adjust", "begin_counting", "counted", "drain", "grant", "hold_of", "limits_of", "listing",
+    "project_of", "refund", "release", "reserve", "resize", "settle", "start_counting", "totals",
 ]  # fmt: skip

@@ -113,15 +113,25 @@ def counted(counter: Counter, now: datetime) -> dict[str, dict[str, int | None]]
     }
 
 
+def begin_counting(tx: tables.Transaction, counter: Counter, now: datetime) -> None:
+    """Have a key that is only being made counted from its beginning."""
+    item = tables.Spending.key(counter.counter_id)
+    item.since = item.based_at = ids.timestamp(now)
+    item.base_micros = 0
+    tx.insert("counter", item)
+
+
 def start_counting(account: Account, counter: Counter, now: datetime) -> None:
     """Count what was held and spent before a key or a project got its first limit, once.
 
-    Called after the limit is in force, so that new holds count themselves. Open holds of before are joined to the
+    Called after a limit is in force, so that new holds count themselves. Open holds of before are joined to the
     counter; records of before are added as they were settled. A call that was accepted in the very moment in which
-    the limit was set may stay uncounted. Running it again after a crash finishes it.
+    the limit was set may stay uncounted. Running it again after a crash finishes it; once done it is one read.
     """
     spent = tables.Spending
     item = spent.key(counter.counter_id)
+    if (found := spent.find_at(item.pk, item.sk)) and found.based_at:
+        return
     with suppress(tables.ConditionFailed), tables.transaction() as tx:
         tx.update("since", item, [spent.since.set(ids.timestamp(now))], spent.since.does_not_exist())
     since = str(item.reread().since)
@@ -139,10 +149,9 @@ def start_counting(account: Account, counter: Counter, now: datetime) -> None:
             # Open when counting began, settled before it was joined.
             _join(held, counter, int(record.amount_micros))
     actions = [action for name, micros in sums.items() for action in spent.add([name], micros)]
+    actions += [spent.based_at.set(ids.timestamp(ids.now())), spent.base_micros.set(sums.get("total", 0))]
     with suppress(tables.ConditionFailed), tables.transaction() as tx:
-        tx.update(
-            "base", item, [*actions, spent.based_at.set(ids.timestamp(ids.now()))], spent.based_at.does_not_exist()
-        )
+        tx.update("base", item, actions, spent.based_at.does_not_exist())
 
 
 def _join(held: tables.Hold, counter: Counter, amount_micros: int) -> None:

@@ -154,7 +154,10 @@ class Spending(Item):
         setting = "ledger_table"
 
     since = UnicodeAttribute(null=True)
+    """From when on holds count themselves."""
     based_at = UnicodeAttribute(null=True)
+    base_micros = NumberAttribute(null=True)
+    """What was spent before, and when it was added."""
 
     @classmethod
     def key(cls, counter_id: str) -> Self:
@@ -165,7 +168,9 @@ class Spending(Item):
     def counted(cls, counter_id: str) -> dict[str, int]:
         """Micros by period; empty for one that never counted."""
         raw = cls._get_connection().get_item(f"SPENDING#{counter_id}", "SPENDING", consistent_read=True)
-        return {name: int(value["N"]) for name, value in raw.get("Item", {}).items() if "N" in value}
+        numbers = {name: int(value["N"]) for name, value in raw.get("Item", {}).items() if "N" in value}
+        numbers.pop("base_micros", None)
+        return numbers
 
     @staticmethod
     def add(periods: Iterable[str], amount_micros: int) -> list[Action]:
