@@ -10,7 +10,7 @@ from textwrap import fill
 
 from gateway import catalog
 from gateway.catalog.source import compile_catalog
-from tests.bench import imports, listings, routes, submits
+from tests.bench import imports, listings, routes, shards, submits
 from tests.bench.measuring import Figure, Section, machine
 from tests.bench.wire import instead_of_aws
 
@@ -18,7 +18,6 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 LATER = (
     "platform cost of one generation, priced from the calls made",
     "provider done until the client sees it, with the webhook and without (sandbox)",
-    "holds per second on one account, against DynamoDB's limits with 32 shards",
 )
 """Lines of the budget that nothing measures yet."""
 WIDTH = 120
@@ -43,7 +42,7 @@ def main() -> None:
     from tests.bench import transitions
 
     with _silent():
-        sections += [imports.section(), transitions.section()]
+        sections += [imports.section(), transitions.section(), shards.section()]
     RESULTS.write_text(_written(sections))
     missed = [figure.name for section in sections for figure in section.figures if figure.is_missed]
     sys.stdout.write(f"{RESULTS.name} is written; budgets missed: {', '.join(missed) or 'none'}\n")
@@ -69,7 +68,8 @@ def _written(sections: list[Section]) -> str:
     for section in sections:
         rows = "\n".join(map(_row, section.figures))
         head = "| figure | budget | p50 | p95, or most | used | over |\n|---|--:|--:|--:|--:|---|"
-        parts.append(f"## {section.title}\n\n{fill(section.told, WIDTH)}\n\n{head}\n{rows}\n")
+        tables = f"\n{section.tables}\n" if section.tables else ""
+        parts.append(f"## {section.title}\n\n{fill(section.told, WIDTH)}\n\n{head}\n{rows}\n{tables}")
     later = "\n".join(f"- {line}" for line in LATER)
     parts.append(f"## Not measured yet\n\n{later}\n")
     return "\n".join(parts)

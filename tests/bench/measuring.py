@@ -43,6 +43,8 @@ class Section:
     title: str
     told: str
     figures: Sequence[Figure]
+    tables: str = ""
+    """What two dimensions show better, in Markdown."""
 
 
 def percentile(values: Iterable[float], percent: int) -> float:
@@ -61,7 +63,7 @@ def size(name: str, unit: str, value: float, over: str) -> Figure:
     return Figure(name, unit, value, value, over)
 
 
-def most(name: str, counts: Sequence[int], over: str, budget: int) -> Figure:
+def most(name: str, counts: Sequence[int], over: str, budget: int | None = None) -> Figure:
     """A figure that is counted, and whose every case must fit the budget: the median, and the most."""
     return Figure(name, "", percentile(counts, 50), max(counts), over, budget)
 
