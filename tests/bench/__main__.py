@@ -39,10 +39,10 @@ def main() -> None:
         samples = routes.samples_of(catalog.current())
         sections = [submits.section(wire, samples), listings.section(wire), routes.section(compiled)]
     # Brings moto, whose objects would slow down every collection of garbage before.
-    from tests.bench import transitions
+    from tests.bench import transitions, write_units
 
     with _silent():
-        sections += [imports.section(), transitions.section(), shards.section()]
+        sections += [imports.section(), transitions.section(), write_units.section(), shards.section()]
     RESULTS.write_text(_written(sections))
     missed = [figure.name for section in sections for figure in section.figures if figure.is_missed]
     sys.stdout.write(f"{RESULTS.name} is written; budgets missed: {', '.join(missed) or 'none'}\n")
