@@ -9,8 +9,9 @@ What is simulated, worst case where the documents leave a choice:
 - It is tried again as `gateway.tables.transactions` does it: the policy is observed on the real commit.
 - Holds arrive by chance (Poisson), each at the shard that the hash of its id names. It is settled at the same shard
   after the job's time. A settle that gives up is run again as the state machine's definition says.
-- The money is there. A hold whose shard is short goes to another that has enough, or has some shards levelled, in one
-  transaction over all of their items; it is refused when all shards together have too little.
+- The money is there. A hold whose shard is short finds another as `gateway.ledger` does: all balances are read, at one
+  moment, which fails while any of them is being written; the richest takes the hold, levelled first if need be.
+- Where the project has a spending limit, its counter is one item more in each hold, and in each settle that gives back.
 
 Time is in seconds, and virtual; the same seed gives the same run.
 """
@@ -20,7 +21,7 @@ import itertools
 import json
 import math
 import random
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,10 +29,12 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from pynamodb.exceptions import CancellationReason, TransactWriteError, VerboseClientError
+from pynamodb.exceptions import CancellationReason, TransactGetError, TransactWriteError, VerboseClientError
 
 from gateway.errors import Unavailable
-from gateway.tables import transactions
+from gateway.ledger.accounts import LEVEL_TRIES_MAX
+from gateway.ledger.transfers import RESERVE_TRIES_MAX
+from gateway.tables import Balance, items, transactions
 
 PARTITION_UNITS_PER_SECOND = 1_000
 TRANSACTION_UNITS = 2
@@ -42,9 +45,11 @@ JOB_SECONDS = 0.2
 """How long jobs take on average. It moves the settles, and makes them neither more nor less regular."""
 NORMAL_P99 = 2.3263
 """Standard deviations above the mean, of a normal distribution."""
-SHORT_MAX = 4
-"""How often a hold may find its shard short before it gives up."""
 HOLD_MICROS = (20_000, 200_000)
+FULL_CHARGES = 0.75
+"""The part of the jobs that are charged all that was held; the others, at least half of it."""
+BALANCE_READS_PER_SECOND = 5.0
+"""By those who look at the balance. A read keeps nobody from writing."""
 DEFINITION = Path(__file__).parents[1] / "infra" / "state_machines" / "generation.asl.json"
 
 RECONCILED_SECONDS = 60.0
@@ -70,10 +75,10 @@ class Policy:
     """Whether it is tried again too when the partition's units are used up."""
     moves_after: int | None = None
     """After how many conflicts each a hold goes to another shard; None: never."""
-    looks_elsewhere: bool = True
-    """Whether a hold whose shard is short goes to any other that has enough, before shards are levelled."""
-    levelled: int = 2
-    """How many shards one transaction levels, the short one and the richest; more where these have too little."""
+    read_waits: tuple[Bounds, ...] | None = None
+    """The same of reading all balances at one moment; None: they are read one by one, which fails for nobody."""
+    picks_richest: bool = True
+    """Whether a hold whose shard is short goes to the richest, or to any that has enough."""
 
     @property
     def patience_seconds(self) -> float:
@@ -87,21 +92,28 @@ def doubling(retries: int, first_seconds: float, most_seconds: float = math.inf,
 
 
 def policy_in_force() -> Policy:
-    """The policy of `gateway.tables.transactions`, as its commit shows it where every transaction is cancelled."""
-    return Policy(_waits("TransactionConflict"), retries_throttled=bool(_waits("ThrottlingError")))
+    """The policy of the gateway, as its own code shows it where everything is cancelled.
+
+    Raises RuntimeError when it waits otherwise than evenly drawn.
+    """
+    conflicts, throttled = (
+        _waits(transactions, TransactWriteError, code, transactions.Transaction().commit)
+        for code in ("TransactionConflict", "ThrottlingError")
+    )
+    reads = _waits(items, TransactGetError, "TransactionConflict", lambda: Balance.at_one_moment([]))
+    return Policy(conflicts, retries_throttled=bool(throttled), read_waits=reads)
 
 
-def _waits(code: str) -> tuple[Bounds, ...]:
-    """The waits of the real commit between its tries. Raises RuntimeError when it waits otherwise than it draws."""
+def _waits(module: Any, error: type[Exception], code: str, act: Callable[[], object]) -> tuple[Bounds, ...]:
+    """The waits of a module between its tries of a transaction that is cancelled each time."""
     drawn: list[Bounds] = []
     waits: list[Bounds] = []
 
-    def cancelled(**_: Any) -> None:
+    def cancelled(*_: Any, **__: Any) -> None:
         waits.append((0.0, 0.0))
         response = {"Error": {"Code": "TransactionCanceledException"}}
         reasons = [CancellationReason(code)]
-        cause = VerboseClientError(response, "TransactWriteItems", cancellation_reasons=reasons)
-        raise TransactWriteError("cancelled", cause)
+        raise error("cancelled", VerboseClientError(response, "", cancellation_reasons=reasons))
 
     def uniform(low: float, high: float) -> float:
         drawn.append((low, high))
@@ -109,16 +121,17 @@ def _waits(code: str) -> tuple[Bounds, ...]:
 
     def sleep(seconds: float) -> None:
         if not drawn or seconds != drawn[-1][1]:
-            raise RuntimeError("the commit waits otherwise than evenly drawn; the simulation must learn how")
+            raise RuntimeError(f"{module.__name__} waits otherwise than evenly drawn; the simulation must learn how")
         waits[-1] = drawn.pop()
 
+    store = SimpleNamespace(transact_write_items=cancelled, transact_get_items=cancelled)
     with (
-        patch.object(transactions, "connection", lambda: SimpleNamespace(transact_write_items=cancelled)),
-        patch.object(transactions, "random", SimpleNamespace(uniform=uniform)),
-        patch.object(transactions, "time", SimpleNamespace(sleep=sleep)),
-        suppress(Unavailable, TransactWriteError),
+        patch.object(module, "connection", lambda: store),
+        patch.object(module, "random", SimpleNamespace(uniform=uniform)),
+        patch.object(module, "time", SimpleNamespace(sleep=sleep)),
+        suppress(Unavailable, error),
     ):
-        transactions.Transaction().commit()
+        act()
     # What is waited after the last try delays the refusal only.
     return tuple(waits[:-1])
 
@@ -141,6 +154,8 @@ class Load:
     """How long is counted. Holds come before and after, too, as long as it takes to give up."""
     credit: float = 2.0
     """What was granted, as a multiple of what all the holds come to on average."""
+    is_limited: bool = False
+    """Whether the project has a spending limit."""
     latency_p50_seconds: float = LATENCY_P50_SECONDS
     latency_p99_seconds: float = LATENCY_P99_SECONDS
 
@@ -176,6 +191,8 @@ class Outcome:
     holds: dict[str, int] = field(default_factory=lambda: dict.fromkeys((DONE, GAVE_UP, UNFUNDED), 0))
     settles: dict[str, int] = field(default_factory=lambda: dict.fromkeys((DONE, GAVE_UP), 0))
     levellings: dict[str, int] = field(default_factory=lambda: dict.fromkeys((DONE, SHORT, GAVE_UP), 0))
+    reads: dict[str, int] = field(default_factory=lambda: dict.fromkeys((DONE, GAVE_UP), 0))
+    """Of the balance, by those who look at it."""
     charged_micros: int = 0
     """What all settles charged, counted beside the balances, whenever they began."""
 
@@ -187,16 +204,21 @@ class Outcome:
     @property
     def failed_percent(self) -> float:
         """Of the holds that the account's credit covered, those that gave up."""
-        return _percent(self.holds[GAVE_UP], self.holds[DONE])
+        return _failed_percent(self.holds)
 
     @property
     def put_off_percent(self) -> float:
         """Of the settles, those that gave up and are left to the state machine."""
-        return _percent(self.settles[GAVE_UP], self.settles[DONE])
+        return _failed_percent(self.settles)
+
+    @property
+    def unread_percent(self) -> float:
+        """Of the reads of the balance, those that gave up."""
+        return _failed_percent(self.reads)
 
 
-def _percent(part: int, rest: int) -> float:
-    return 100 * part / (part + rest) if part else 0.0
+def _failed_percent(results: Mapping[str, int]) -> float:
+    return 100 * results[GAVE_UP] / (results[GAVE_UP] + results[DONE]) if results[GAVE_UP] else 0.0
 
 
 class HotAccount:
@@ -211,7 +233,9 @@ class HotAccount:
         self._ends_at = load.seconds + 2 * margin_seconds
         all_micros = int(load.credit * load.holds_per_second * self._ends_at * sum(HOLD_MICROS) / 2)
         self.shards = [Shard(all_micros // load.shards) for _ in range(load.shards)]
-        self.granted_micros = sum(shard.available_micros for shard in self.shards)
+        self.granted_micros = self._available_micros()
+        # The counter of the limit, which has room for all.
+        self._beside: tuple[tuple[Shard, Change], ...] = ((Shard(0), (0, 0, 0)),) if load.is_limited else ()
         self._settle_waits = settle_waits()
         self._chance = random.Random(seed)
         self._mu = math.log(load.latency_p50_seconds)
@@ -223,6 +247,7 @@ class HotAccount:
         """Let everything happen."""
         queue, numbers = self._queue, self._numbers
         self._begin(self._arrivals())
+        self._begin(self._looks())
         while queue:
             self.now, _, process = heapq.heappop(queue)
             seconds = next(process, None)
@@ -237,6 +262,16 @@ class HotAccount:
         while self.now < self._ends_at:
             yield self._chance.expovariate(self.load.holds_per_second)
             self._begin(self._job())
+
+    def _looks(self) -> Process:
+        while self.now < self._ends_at:
+            yield self._chance.expovariate(BALANCE_READS_PER_SECOND)
+            self._begin(self._look())
+
+    def _look(self) -> Process:
+        counts = self._counts()
+        result = yield from self._read()
+        self.outcome.reads[result] += counts
 
     def _job(self) -> Process:
         began, counts = self.now, self._counts()
@@ -254,24 +289,20 @@ class HotAccount:
         """Answers how it ended, and at which shard."""
         change = (-amount_micros, amount_micros, 0)
         shard = self._any_shard()
-        for _ in range(SHORT_MAX):
-            result, shard = yield from self._transact(((shard, change),), self.policy.moves_after)
+        for _ in range(RESERVE_TRIES_MAX):
+            result, shard = yield from self._transact(((shard, change), *self._beside), self.policy.moves_after)
             if result != SHORT:
                 return result, shard
-            # All shards are read at once.
-            yield self._latency()
-            if _available(self.shards) < amount_micros:
-                return UNFUNDED, shard
-            able = [one for one in self.shards if one.available_micros >= amount_micros]
-            if able and self.policy.looks_elsewhere:
-                shard = self._chance.choice(able)
-            elif shard.available_micros < amount_micros:
-                yield from self._level(shard, amount_micros)
+            result, shard = yield from self._shard_with(amount_micros)
+            if result != DONE:
+                return result, shard
         return GAVE_UP, shard
 
     def _settle(self, shard: Shard, amount_micros: int) -> Process:
-        charge_micros = self._chance.randint(amount_micros // 2, amount_micros)
-        changes = ((shard, (amount_micros - charge_micros, -amount_micros, charge_micros)),)
+        is_full = self._chance.random() < FULL_CHARGES
+        charge_micros = amount_micros if is_full else self._chance.randint(amount_micros // 2, amount_micros - 1)
+        change = (amount_micros - charge_micros, -amount_micros, charge_micros)
+        changes = ((shard, change), *(() if is_full else self._beside))
         for most_seconds in itertools.chain(self._settle_waits, itertools.repeat(RECONCILED_SECONDS)):
             counts = self._counts()
             result, _ = yield from self._transact(changes)
@@ -281,17 +312,52 @@ class HotAccount:
                 return
             yield self._chance.uniform(0, most_seconds)
 
-    def _level(self, short: Shard, amount_micros: int) -> Process:
-        """Share out evenly what the richest shards and the short one have; together, all have the amount."""
-        richest = sorted((one for one in self.shards if one is not short), key=lambda one: -one.available_micros)
-        count = min(self.policy.levelled, len(self.shards)) - 1
-        while (pool_micros := short.available_micros + _available(richest[:count])) < amount_micros:
-            count += 1
-        kept_micros = min(pool_micros // (count + 1), (pool_micros - amount_micros) // count)
-        given = [(one, (kept_micros - one.available_micros, 0, 0)) for one in richest[:count]]
-        taken = (pool_micros - kept_micros * count - short.available_micros, 0, 0)
-        result, _ = yield from self._transact((*given, (short, taken)))
+    def _shard_with(self, amount_micros: int) -> Generator[float, None, tuple[str, Shard]]:
+        """Find a shard that has enough, after levelling if need be; answers how that ended, and the shard."""
+        richest = self.shards[0]
+        for _ in range(LEVEL_TRIES_MAX):
+            if (yield from self._read()) != DONE:
+                return GAVE_UP, richest
+            able = [one for one in self.shards if one.available_micros >= amount_micros]
+            if able and not self.policy.picks_richest:
+                return DONE, self._chance.choice(able)
+            richest = max(self.shards, key=lambda one: one.available_micros)
+            if able:
+                return DONE, richest
+            if self._available_micros() < amount_micros:
+                return UNFUNDED, richest
+            result = yield from self._level(richest, amount_micros)
+            if result == DONE:
+                return DONE, richest
+        return GAVE_UP, richest
+
+    def _level(self, richest: Shard, amount_micros: int) -> Generator[float, None, str]:
+        """Bring the richest shard up to an amount that all have together, from the next ones."""
+        gap_micros = amount_micros - richest.available_micros
+        given: list[tuple[Shard, Change]] = []
+        for one in sorted(self.shards, key=lambda one: -one.available_micros):
+            if one is not richest and gap_micros > 0:
+                micros = min(gap_micros, one.available_micros)
+                gap_micros -= micros
+                given.append((one, (-micros, 0, 0)))
+        taken = (-sum(change for _, (change, _, _) in given), 0, 0)
+        result, _ = yield from self._transact(((richest, taken), *given))
         self.outcome.levellings[result] += 1
+        return result
+
+    def _read(self) -> Generator[float, None, str]:
+        """Read all balances, as they are at its end."""
+        if self.policy.read_waits is None:
+            yield self._latency()
+            return DONE
+        for bounds in (*self.policy.read_waits, None):
+            is_cancelled = any(shard.busy_until > self.now for shard in self.shards)
+            yield self._latency()
+            if not is_cancelled:
+                return DONE
+            if bounds is not None:
+                yield self._chance.uniform(*bounds)
+        return GAVE_UP
 
     def _transact(
         self, changes: Sequence[tuple[Shard, Change]], moves_after: int | None = None
@@ -307,7 +373,7 @@ class HotAccount:
                 break
             yield seconds + self._chance.uniform(*bounds)
             if moves_after and tries % moves_after == 0:
-                changes = ((self._any_shard(), changes[0][1]),)
+                changes = ((self._any_shard(), changes[0][1]), *changes[1:])
         yield seconds
         return GAVE_UP, changes[0][0]
 
@@ -329,6 +395,9 @@ class HotAccount:
             shard.busy_until = now + seconds
         return DONE
 
+    def _available_micros(self) -> int:
+        return sum(shard.available_micros for shard in self.shards)
+
     def _any_shard(self) -> Shard:
         """As even as the hash of an id."""
         return self.shards[int(self._chance.random() * len(self.shards))]
@@ -338,7 +407,3 @@ class HotAccount:
 
     def _counts(self) -> bool:
         return self._counted[0] <= self.now < self._counted[1]
-
-
-def _available(shards: Iterable[Shard]) -> int:
-    return sum(shard.available_micros for shard in shards)

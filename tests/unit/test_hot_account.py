@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from gateway.tables import transactions
+from gateway.tables import items, transactions
 from tests.hot_account import (
     DONE,
     GAVE_UP,
@@ -40,15 +40,16 @@ class Watched(HotAccount):
     ("credit", "policy"),
     [
         (2.0, policy_in_force()),
-        (0.4, CAPPED),
-        (0.4, doubling(24, 0.02, 0.1, looks_elsewhere=False, levelled=4)),
-        (0.4, doubling(4, 0.02, moves_after=1)),
+        (0.5, policy_in_force()),
+        (0.5, CAPPED),
+        (0.5, doubling(24, 0.02, 0.1, picks_richest=False)),
+        (0.5, doubling(4, 0.02, moves_after=1)),
     ],
 )
 def test_no_money_is_made_or_lost(credit: float, policy: Policy) -> None:
-    account = Watched(Load(100, 4, 4, credit=credit), policy, seed=7)
+    account = Watched(Load(100, 4, 4, credit=credit, is_limited=True), policy, seed=7)
     outcome = account.run()
-    assert outcome.holds[DONE] > 100
+    assert outcome.holds[DONE] > 50
     assert (outcome.holds[UNFUNDED] > 0) == (credit < 1)
     assert sum(shard.held_micros for shard in account.shards) == 0
     assert sum(shard.spent_micros for shard in account.shards) == outcome.charged_micros
@@ -104,6 +105,21 @@ def test_an_independent_simulation_comes_to_the_same(
     assert outcome.failed_percent == pytest.approx(failed_percent, abs=8)
 
 
+def test_what_every_transaction_counts_in_undoes_the_shards() -> None:
+    free, limited = (HotAccount(Load(200, 32, 2, is_limited=one), CAPPED, seed=1).run() for one in (False, True))
+    assert free.failed_percent == 0
+    assert limited.failed_percent > 30
+
+
+def test_balances_that_are_read_one_by_one_can_be_read_under_any_load() -> None:
+    load = Load(500, 32, 2)
+    together, alone = (
+        HotAccount(load, doubling(8, 0.02, read_waits=waits), seed=1).run() for waits in (((0.0, 0.1),) * 5, None)
+    )
+    assert together.unread_percent > 90
+    assert alone.unread_percent == 0
+
+
 def test_a_partition_takes_its_units_and_no_more() -> None:
     shard = Shard(0)
     taken = sum(shard.takes(number / 10_000) for number in range(20_000))
@@ -111,10 +127,15 @@ def test_a_partition_takes_its_units_and_no_more() -> None:
 
 
 def test_the_policy_is_that_of_the_real_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(policy_in_force().waits) == transactions.CONFLICT_RETRIES_MAX
+    policy = policy_in_force()
+    assert len(policy.waits) == transactions.CONFLICT_RETRIES_MAX
+    assert len(policy.read_waits) == items.READ_TRIES_MAX - 1
+    assert all(0 == low < high for low, high in (*policy.waits, *policy.read_waits))
+    assert policy.retries_throttled
     monkeypatch.setattr(transactions, "CONFLICT_RETRIES_MAX", 2)
+    monkeypatch.setattr(transactions, "PASSING", transactions.PASSING - {"ThrottlingError"})
     assert len(policy_in_force().waits) == 2
-    assert all(0 == low < high for low, high in policy_in_force().waits)
+    assert not policy_in_force().retries_throttled
 
 
 def test_a_policy_that_cannot_be_followed_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
