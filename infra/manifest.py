@@ -126,7 +126,12 @@ class Route:
 
 
 _MOVE_MONEY = (Grant("ledger", "GetItem PutItem"), Grant("ledger", "UpdateItem", keys=MONEY_THAT_MOVES))
-_MOVE_MANY = (Grant("ledger", "BatchGetItem"), Grant("ledger", "ConditionCheckItem", keys=("HOLD#*",)))
+_MOVE_MANY = (
+    Grant("ledger", "BatchGetItem", keys=("HOLD#*",)),
+    Grant("ledger", "ConditionCheckItem", keys=("HOLD#*",)),
+)
+_READ_SHARDS = Grant("ledger", "BatchGetItem", keys=("BALANCE#*",))
+"""Of a busy account, which leaves no moment to read them together."""
 _COUNT_DURATION = Grant("catalog", "UpdateItem", keys=OBSERVED)
 _CALL_PROVIDERS = Grant("provider_keys", "GetSecretValue")
 
@@ -184,7 +189,12 @@ FUNCTIONS = (
     ),
     Function(
         "billing",
-        (Grant("projects", "GetItem"), Grant("ledger", "GetItem"), Grant("ledger", "Query", index="listing")),
+        (
+            Grant("projects", "GetItem"),
+            Grant("ledger", "GetItem"),
+            _READ_SHARDS,
+            Grant("ledger", "Query", index="listing"),
+        ),
     ),
     Function("drive", (Grant("drive", "PutObject GetObject", keys=FILES),)),
     Function(
@@ -263,6 +273,7 @@ FUNCTIONS = (
             Grant("jobs", "GetItem UpdateItem"),
             Grant("jobs", "Query", index="open_work"),
             *_MOVE_MONEY,
+            _READ_SHARDS,
             _COUNT_DURATION,
             Grant("ledger", "Query", index="listing"),
             Grant("projects", "Scan"),
@@ -291,6 +302,7 @@ FUNCTIONS = (
             Grant("catalog", "Query", keys=VERSIONS),
             Grant("projects", "GetItem PutItem UpdateItem Scan"),
             *_MOVE_MONEY,
+            _READ_SHARDS,
             Grant("ledger", "Query", index="listing"),
         ),
         timeout_seconds=300,  # an audit reads every entry of a project

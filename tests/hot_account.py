@@ -9,8 +9,8 @@ What is simulated, worst case where the documents leave a choice:
 - It is tried again as `gateway.tables.transactions` does it: the policy is observed on the real commit.
 - Holds arrive by chance (Poisson), each at the shard that the hash of its id names. It is settled at the same shard
   after the job's time. A settle that gives up is run again as the state machine's definition says.
-- The money is there. A hold whose shard is short finds another as `gateway.ledger` does: all balances are read, at one
-  moment, which fails while any of them is being written; the richest takes the hold, levelled first if need be.
+- The money is there. A hold whose shard is short finds another as `gateway.ledger` does: all balances are read, one by
+  one where no moment is to be had for all; the richest takes the hold, levelled first if need be.
 - Where the project has a spending limit, its counter is one item more in each hold, and in each settle that gives back.
 
 Time is in seconds, and virtual; the same seed gives the same run.
@@ -21,7 +21,7 @@ import itertools
 import json
 import math
 import random
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,12 +29,12 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from pynamodb.exceptions import CancellationReason, TransactGetError, TransactWriteError, VerboseClientError
+from pynamodb.exceptions import CancellationReason, TransactWriteError, VerboseClientError
 
 from gateway.errors import Unavailable
 from gateway.ledger.accounts import LEVEL_TRIES_MAX
 from gateway.ledger.transfers import RESERVE_TRIES_MAX
-from gateway.tables import Balance, items, transactions
+from gateway.tables import items, transactions
 
 PARTITION_UNITS_PER_SECOND = 1_000
 TRANSACTION_UNITS = 2
@@ -96,16 +96,12 @@ def policy_in_force() -> Policy:
 
     Raises RuntimeError when it waits otherwise than evenly drawn.
     """
-    conflicts, throttled = (
-        _waits(transactions, TransactWriteError, code, transactions.Transaction().commit)
-        for code in ("TransactionConflict", "ThrottlingError")
-    )
-    reads = _waits(items, TransactGetError, "TransactionConflict", lambda: Balance.at_one_moment([]))
-    return Policy(conflicts, retries_throttled=bool(throttled), read_waits=reads)
+    conflicts, throttled = (_waits(code) for code in ("TransactionConflict", "ThrottlingError"))
+    return Policy(conflicts, retries_throttled=bool(throttled))
 
 
-def _waits(module: Any, error: type[Exception], code: str, act: Callable[[], object]) -> tuple[Bounds, ...]:
-    """The waits of a module between its tries of a transaction that is cancelled each time."""
+def _waits(code: str) -> tuple[Bounds, ...]:
+    """The waits of a commit between its tries, when it is cancelled for this reason each time."""
     drawn: list[Bounds] = []
     waits: list[Bounds] = []
 
@@ -113,7 +109,7 @@ def _waits(module: Any, error: type[Exception], code: str, act: Callable[[], obj
         waits.append((0.0, 0.0))
         response = {"Error": {"Code": "TransactionCanceledException"}}
         reasons = [CancellationReason(code)]
-        raise error("cancelled", VerboseClientError(response, "", cancellation_reasons=reasons))
+        raise TransactWriteError("cancelled", VerboseClientError(response, "", cancellation_reasons=reasons))
 
     def uniform(low: float, high: float) -> float:
         drawn.append((low, high))
@@ -121,17 +117,16 @@ def _waits(module: Any, error: type[Exception], code: str, act: Callable[[], obj
 
     def sleep(seconds: float) -> None:
         if not drawn or seconds != drawn[-1][1]:
-            raise RuntimeError(f"{module.__name__} waits otherwise than evenly drawn; the simulation must learn how")
+            raise RuntimeError("a commit waits otherwise than evenly drawn; the simulation must learn how")
         waits[-1] = drawn.pop()
 
-    store = SimpleNamespace(transact_write_items=cancelled, transact_get_items=cancelled)
     with (
-        patch.object(module, "connection", lambda: store),
-        patch.object(module, "random", SimpleNamespace(uniform=uniform)),
-        patch.object(module, "time", SimpleNamespace(sleep=sleep)),
-        suppress(Unavailable, error),
+        patch.object(transactions, "connection", lambda: SimpleNamespace(transact_write_items=cancelled)),
+        patch.object(items, "random", SimpleNamespace(uniform=uniform)),
+        patch.object(items, "time", SimpleNamespace(sleep=sleep)),
+        suppress(Unavailable, TransactWriteError),
     ):
-        act()
+        transactions.Transaction().commit()
     # What is waited after the last try delays the refusal only.
     return tuple(waits[:-1])
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
+from gateway.pricing import Quote
+from gateway.tables.packed import unpacked
 from museway.records import verify
 
 FINAL = {"completed", "failed", "cancelled"}
@@ -155,7 +157,7 @@ def _one_record_per_delivery(stored: Stored) -> Iterator[str]:
             yield f"{generation_id}: billed {generation['billed_micros']}, recorded {billed}"
         if billed != int(stored.holds[generation_id]["charged_micros"]):
             yield f"{generation_id}: recorded {billed}, its hold says otherwise"
-        quoted = _maximum_micros(json.loads(stored.orders[generation_id]["quote"]))
+        quoted = _maximum_micros(unpacked(stored.orders[generation_id]["quote"].value))
         if not quoted >= held >= billed >= 0:
             yield f"{generation_id}: quoted at most {quoted}, held {held}, billed {billed}"
     for generation_id in set(stored.records) - set(stored.generations):
@@ -217,8 +219,6 @@ def _nothing_left(stored: Stored) -> Iterator[str]:
 
 def _maximum_micros(quote: Mapping[str, Any]) -> int:
     """The most that a frozen quote allows for, from its own rates and quantities."""
-    from gateway.pricing import Quote
-
     return Quote.from_dict(quote).maximum_micros
 
 

@@ -4,6 +4,7 @@ Nothing here knows how items are laid out: every write of DynamoDB is seen as bo
 items that it names as they were before and are after it.
 """
 
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -30,7 +31,10 @@ SUBMIT_BUDGET = 10
 SETTLE_BUDGET = 12
 SUBMIT, SETTLE = "submission", "settle"
 PROMPT_CHARACTERS = 1_000
-_LONG_PROMPT = f"{PROMPT}, ".ljust(PROMPT_CHARACTERS, "x")
+_LETTERS = random.Random(PROMPT)
+_WORDS = ("".join(_LETTERS.choices("etaoinshrdlucmfwyp", k=_LETTERS.randint(2, 9))) for _ in range(PROMPT_CHARACTERS))
+_LONG_PROMPT = " ".join(_WORDS)[:PROMPT_CHARACTERS]
+"""Words of no language: they compress no better than anybody's."""
 PER_WORLD = 6
 """moto copies whole tables at each transaction: a world is left before its tables grow."""
 EXTENSIONS = {"image": "png", "video": "mp4", "audio": "mp3", "text": "txt"}

@@ -356,7 +356,7 @@ class World:
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)
-        for module in (advance, audit, views, tables.items, tables.transactions):
+        for module in (advance, audit, views, tables.items):
             monkeypatch.setattr(module, "time", self.clock)
         real = aws.client
         monkeypatch.setattr(

@@ -83,12 +83,12 @@ def account_of(project_id: str) -> Account:
 
 
 def balances(account: Account) -> list[tables.Balance]:
-    """Every shard's balance, at one moment."""
+    """Every shard's balance; see `tables.Balance.all_of`."""
     return tables.Balance.all_of(account.project_id, account.shards_ever)
 
 
 def totals(account: Account) -> Totals:
-    """A project's money at one moment."""
+    """A project's money now."""
     return Totals.over(balances(account))
 
 
@@ -102,6 +102,7 @@ def shard_with(account: Account, needed_micros: int) -> int:
 
     Raises InsufficientCredits when all together have less, Unavailable when others keep taking what was levelled.
     """
+    short_before = account.shard_count == 1
     for _ in range(LEVEL_TRIES_MAX):
         found = balances(account)
         open_shards = range(account.shard_count)
@@ -110,8 +111,11 @@ def shard_with(account: Account, needed_micros: int) -> int:
             return richest
         available_micros = Totals.over(found).available_micros
         if available_micros < needed_micros:
-            raise insufficient(needed_micros, available_micros)
-        if _moved(account, richest, found, needed_micros):
+            if short_before:
+                raise insufficient(needed_micros, available_micros)
+            # What was levelled while the shards were read may have been seen in neither.
+            short_before = True
+        elif _moved(account, richest, found, needed_micros):
             return richest
     raise Unavailable("The account is busy; nothing was changed.")
 

@@ -137,7 +137,8 @@ class Line:
         highest = max(self.usage.maximum, Decimal(1)) * REPORT_MULTIPLE_MAX
         used = min(max(Decimal(str(reported)) * self.usage.scale, Decimal(0)), highest)
         # Whatever digits were reported: a record must come out the same wherever it is recomputed.
-        return replace(self, quantity=used.quantize(USAGE_STEP, ROUND_HALF_UP).normalize(), usage=None)
+        # Adding nothing takes the sign off a reported -0.
+        return replace(self, quantity=used.quantize(USAGE_STEP, ROUND_HALF_UP).normalize() + 0, usage=None)
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in quotes and records: decimals as text."""

@@ -31,13 +31,13 @@ class Order:
         """A short digest per field, so that a reused key can name what differs without keeping values."""
         fields = {
             "model": self.model,
-            "native": self.native,
+            "native": self.native or None,
             "session_id": self.session_id,
             "metadata": self.metadata,
             "max_price_micros": self.max_price_micros,
             "output_path": self.output_path,
             "output_url_path": self.output_url_path,
-            "kind": self.kind,
+            "kind": None if self.kind == "auto" else self.kind,
             "batch_size": self.batch_size,
             **{f"inputs.{name}": value for name, value in self.inputs.items()},
         }

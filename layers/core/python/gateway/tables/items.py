@@ -4,7 +4,7 @@ import base64
 import random
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from heapq import merge
 from typing import Any, Self
@@ -24,7 +24,20 @@ _POSITION = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z#[!-~]+")
 _FIRST, _LAST = "0", "9"
 """Before and after every place."""
 _PAGE_SIZE = 500
-READ_TRIES_MAX = 6
+PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.02, 0.1
+WRITE_TRIES_MAX = 12
+PASSING = frozenset(
+    {
+        "TransactionConflict",
+        "TransactionInProgressException",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "ThrottlingError",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+    }
+)
+"""Reasons of DynamoDB that pass, of one item or of the whole transaction: nothing was written."""
 
 
 class TableNamed(type):
@@ -71,22 +84,19 @@ class Item(Model):
         return self
 
     @classmethod
-    def at_one_moment(cls, keys: Sequence[tuple[str, str]]) -> list[Self | None]:
+    def at_one_moment(cls, keys: Sequence[tuple[str, str]]) -> list[Self | None] | None:
         """Items as they stood together at one moment (at most 100), None for each that is not there.
 
-        Raises Unavailable while writers leave no such moment.
+        None while writers leave no such moment, which on a busy account is the rule.
         """
         wanted = [cls.get_operation_kwargs_from_class(pk, sk) for pk, sk in keys]
-        for attempt in range(READ_TRIES_MAX):
-            try:
-                answers = connection().transact_get_items(wanted)["Responses"]
-            except TransactGetError as error:
-                if error.cause_response_code != "TransactionCanceledException":
-                    raise
-                time.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
-            else:
-                return [cls.from_raw_data(one["Item"]) if one.get("Item") else None for one in answers]
-        raise Unavailable("The account is busy; nothing was changed.")
+        try:
+            answers = connection().transact_get_items(wanted)["Responses"]
+        except TransactGetError as error:
+            if error.cause_response_code != "TransactionCanceledException":
+                raise
+            return None
+        return [cls.from_raw_data(one["Item"]) if one.get("Item") else None for one in answers]
 
     @classmethod
     def find_many(cls, keys: Iterable[tuple[str, str]]) -> list[Self]:
@@ -95,24 +105,35 @@ class Item(Model):
 
     def insert(self) -> bool:
         """Write the item if there is none of its key yet; False when there was one."""
-        try:
-            self.save(condition=type(self).pk.does_not_exist())
-        except PutError as error:
-            if error.cause_response_code != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
+        return _written(lambda: self.save(condition=type(self).pk.does_not_exist()))
 
     def change(self, actions: Sequence[Action], condition: Condition | None = None) -> bool:
         """Update the item (which must exist) under a condition; False when the condition failed."""
         exists = type(self).pk.exists()
+        return _written(
+            lambda: self.update(list(actions), condition=exists if condition is None else exists & condition)
+        )
+
+
+def pause(attempt: int) -> None:
+    """Wait a moment before the next try, longer after each, at random: those who met once should not meet again."""
+    time.sleep(random.uniform(0, min(PAUSE_SECONDS_MAX, PAUSE_SECONDS * 2**attempt)))  # noqa: S311 - not a secret
+
+
+def _written(write: Callable[[], object]) -> bool:
+    """Make a conditional write; False when its condition failed. One that met a transaction is tried again."""
+    for attempt in range(WRITE_TRIES_MAX):
         try:
-            self.update(list(actions), condition=exists if condition is None else exists & condition)
-        except UpdateError as error:
-            if error.cause_response_code != "ConditionalCheckFailedException":
+            write()
+        except (PutError, UpdateError) as error:
+            if error.cause_response_code == "ConditionalCheckFailedException":
+                return False
+            if error.cause_response_code != "TransactionConflictException":
                 raise
-            return False
-        return True
+            pause(attempt)
+        else:
+            return True
+    raise Unavailable("The item is busy; nothing was changed.")
 
 
 def page(

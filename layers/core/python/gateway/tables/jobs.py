@@ -11,6 +11,7 @@ from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
 
 from gateway.tables.items import Item, TableNamed, page
+from gateway.tables.packed import PackedJSONAttribute
 
 
 class ByProject(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
@@ -93,9 +94,9 @@ class Order(Item):
     class Meta(metaclass=TableNamed):
         setting = "jobs_table"
 
-    fingerprint = JSONAttribute()
-    offers = JSONAttribute()
-    quote = JSONAttribute()
+    fingerprint = PackedJSONAttribute()
+    offers = PackedJSONAttribute()
+    quote = PackedJSONAttribute()
     fx = JSONAttribute(null=True)
     output_path = UnicodeAttribute(null=True)
     output_url_path = UnicodeAttribute(null=True)

@@ -55,10 +55,17 @@ class Balance(Item):
 
     @classmethod
     def all_of(cls, project_id: str, shards: int) -> list[Self]:
-        """Every shard's balance at one moment, in order; one that was never used is empty."""
+        """Every shard's balance, in order; one that was never used is empty.
+
+        At one moment where writers leave one. Else each is consistent by itself, and a levelling that is made in
+        between may be seen in one shard and not in the other.
+        """
         keys = [(f"BALANCE#{project_id}#{shard:03}", "BALANCE") for shard in range(shards)]
-        found = cls.at_one_moment(keys) if shards > 1 else [cls.find_at(*keys[0])]
-        return [one or cls(*key) for one, key in zip(found, keys, strict=True)]
+        together = cls.at_one_moment(keys) if shards > 1 else [cls.find_at(*keys[0])]
+        if together is None:
+            found = {one.pk: one for one in cls.find_many(keys)}
+            together = [found.get(pk) for pk, _ in keys]
+        return [one or cls(*key) for one, key in zip(together, keys, strict=True)]
 
 
 class Hold(Item):
