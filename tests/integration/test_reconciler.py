@@ -19,7 +19,7 @@ def execution(museway: World, name: str) -> dict[str, Any]:
 def stored(museway: World) -> list[str]:
     """The jobs and the ledger as they are."""
     return sorted(
-        json.dumps(item, sort_keys=True)
+        json.dumps(item, sort_keys=True, default=repr)
         for name in ("jobs", "ledger")
         for page in museway.dynamodb.get_paginator("scan").paginate(TableName=name)
         for item in page["Items"]
