@@ -37,19 +37,29 @@ def build_record(
     margin_bps: int = 0,
     platform_fee_bps: int = 0,
     byok: bool = False,
+    held_micros: int | None = None,
     fx_rate: str | None = None,
+    minor_digits: int = 2,
+    fx_reason: str | None = None,
 ) -> dict[str, Any]:
-    """A valid record of lines given as (quantity, rate)."""
+    """A valid record of lines given as (quantity, rate); it is held at what it costs, unless told otherwise.
+
+    `fx_reason` says why there was no rate.
+    """
     pairs = [("8", "0.084")] if lines is None else lines
     amounts = [Fraction(quantity) * Fraction(rate) for quantity, rate in pairs]
     subtotal = sum(amounts, Fraction(0))
     share = Fraction(platform_fee_bps if byok else 10_000 + margin_bps, 10_000)
-    amount_micros = half_up(subtotal * share * 10**6)
+    priced_micros = half_up(subtotal * share * 10**6)
+    held_micros = priced_micros if held_micros is None else held_micros
+    amount_micros = min(priced_micros, held_micros)
     fx: dict[str, Any] | None = None
-    if fx_rate is not None:
-        amount_minor = half_up(Fraction(amount_micros, 10**6) * Fraction(fx_rate) * 100)
-        fx = {"base": "USD", "quote": "EUR", "rate": fx_rate, "as_of": "2026-11-20", "source": "ecb"}
-        fx["amount_minor"] = amount_minor
+    if fx_rate is not None or fx_reason is not None:
+        fx = {"base": "USD", "quote": "EUR", "rate": None, "as_of": None, "source": "ECB"}
+        fx |= {"minor_digits": minor_digits, "amount_minor": None, "reason": fx_reason}
+    if fx is not None and fx_rate is not None:
+        converted = Fraction(amount_micros, 10**6) * Fraction(fx_rate) * 10**minor_digits
+        fx |= {"rate": fx_rate, "as_of": "2026-11-20", "amount_minor": half_up(converted)}
     record: dict[str, Any] = {
         "record_id": f"rec_{number}",
         "generation_id": f"gen_{number}",
@@ -80,6 +90,8 @@ def build_record(
         "margin_bps": margin_bps,
         "platform_fee_bps": platform_fee_bps,
         "amount_micros": amount_micros,
+        "held_micros": held_micros,
+        "loss_micros": priced_micros - amount_micros,
         "credits": decimal_text(Fraction(amount_micros, 10_000)),
         "price_book_version": "2026-11-01",
         "inputs_priced": {"duration": 8, "prompt": "Fußgänger – ✓"},
@@ -100,12 +112,18 @@ def _decimals(digits_max: int) -> st.SearchStrategy[str]:
     return parts.map(lambda pair: decimal_text(Fraction(pair[0], 10 ** pair[1])))
 
 
+_conversions = st.one_of(
+    st.just({}),
+    st.just({"fx_reason": "no rate of the last 7 days"}),
+    st.fixed_dictionaries({"fx_rate": _decimals(4), "minor_digits": st.sampled_from([0, 2, 3])}),
+)
 records = st.builds(
-    build_record,
+    lambda lines, fx, **terms: build_record(lines, **terms, **fx),
     st.lists(st.tuples(_decimals(7), _decimals(4)), min_size=1, max_size=3),
+    _conversions,
     number=st.integers(1, 5),
     margin_bps=st.integers(0, 10_000),
     platform_fee_bps=st.integers(0, 10_000),
     byok=st.booleans(),
-    fx_rate=st.none() | _decimals(4),
+    held_micros=st.none() | st.integers(0, 10**12),
 )

@@ -17,7 +17,7 @@ Path = tuple[str | int, ...]
 # A busy machine is no failure.
 patient = settings(deadline=None)
 # What is computed from other fields, so that a forger who renews the digest is found all the same.
-DERIVED = {"subtotal", "subtotal_micros", "amount_micros", "credits", "amount", "amount_minor"}
+DERIVED = {"subtotal", "subtotal_micros", "amount_micros", "loss_micros", "credits", "amount", "amount_minor"}
 
 
 def fields_of(record: dict[str, Any]) -> list[str]:
@@ -46,6 +46,10 @@ def changed(record: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
     copy = deepcopy(record)
     at(copy, path[:-1])[path[-1]] = value
     return copy
+
+
+def name_of(path: Path) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
 
 
 def test_the_seeds_example_is_right() -> None:
@@ -96,13 +100,11 @@ def test_a_removed_or_added_field_is_found_at_any_depth(record: dict[str, Any], 
 def test_a_forged_figure_under_a_renewed_digest_is_found(
     record: dict[str, Any], data: st.DataObject, more: int
 ) -> None:
-    path = data.draw(
-        st.sampled_from([path for path in paths_of(record) if path[-1] in DERIVED and path[0] != "provider_cost"])
-    )
+    derived = [path for path in paths_of(record) if path[-1] in DERIVED and path[0] != "provider_cost"]
+    path = data.draw(st.sampled_from([path for path in derived if at(record, path) is not None]))
     old = at(record, path)
     new = old + more if isinstance(old, int) else decimal_text(Fraction(old) + more)
-    name = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
-    assert name in fields_of(signed(changed(record, path, new)))
+    assert name_of(path) in fields_of(signed(changed(record, path, new)))
 
 
 @patient
@@ -139,12 +141,66 @@ def decimal_of(micros: int) -> str:
     return decimal_text(Fraction(micros, 10_000))
 
 
-def test_fx_is_recomputed() -> None:
-    record = build_record(fx_rate="0.9215")
-    assert record["fx"]["amount_minor"] == 62
-    assert fields_of(signed(record | {"fx": record["fx"] | {"amount_minor": 63}})) == ["fx.amount_minor"]
-    assert fields_of(signed(record | {"fx": record["fx"] | {"rate": "0.95"}})) == ["fx.amount_minor"]
-    assert fields_of(signed(record | {"fx": "none"})) == ["fx"]
+@pytest.mark.parametrize(
+    ("held_micros", "amount_micros", "loss_micros"),
+    [(700_000, 672_000, 0), (672_000, 672_000, 0), (500_000, 500_000, 172_000)],
+)
+def test_what_goes_beyond_the_hold_is_the_operators_loss(
+    held_micros: int, amount_micros: int, loss_micros: int
+) -> None:
+    record = build_record(held_micros=held_micros)
+    assert (record["amount_micros"], record["loss_micros"]) == (amount_micros, loss_micros)
+    assert verify([record]) == []
+    charged_all = {"amount_micros": amount_micros + 1, "credits": decimal_of(amount_micros + 1)}
+    assert fields_of(signed(record | charged_all)) == ["amount_micros"]
+    assert fields_of(signed(record | {"loss_micros": loss_micros + 1})) == ["loss_micros"]
+
+
+def test_a_hold_that_is_not_what_was_charged_is_found() -> None:
+    record = build_record(held_micros=500_000)
+    assert fields_of(signed(record | {"held_micros": 500_001})) == ["amount_micros", "loss_micros"]
+    assert fields_of(signed(build_record() | {"held_micros": 0})) == ["amount_micros", "loss_micros"]
+
+
+@pytest.mark.parametrize(("minor_digits", "amount_minor"), [(0, 1), (2, 62), (3, 619)])
+def test_fx_is_recomputed_in_the_currencys_smallest_unit(minor_digits: int, amount_minor: int) -> None:
+    record = build_record(fx_rate="0.9215", minor_digits=minor_digits)
+    fx = record["fx"]
+    assert fx["amount_minor"] == amount_minor
+    assert verify([record]) == []
+    assert fields_of(signed(record | {"fx": fx | {"amount_minor": amount_minor + 1}})) == ["fx.amount_minor"]
+    assert fields_of(signed(record | {"fx": fx | {"rate": "4"}})) == ["fx.amount_minor"]
+    assert fields_of(signed(record | {"fx": fx | {"minor_digits": minor_digits + 1}})) == ["fx.amount_minor"]
+
+
+def test_a_record_without_a_rate_says_why() -> None:
+    record = build_record(fx_reason="no rate of the last 7 days")
+    assert record["fx"]["rate"] is None
+    assert verify([record]) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "field"),
+    [
+        ({"fx_reason": "no rate"}, {"reason": None}, "reason"),
+        ({"fx_reason": "no rate"}, {"reason": ""}, "reason"),
+        ({"fx_reason": "no rate"}, {"as_of": "2026-11-20"}, "as_of"),
+        ({"fx_reason": "no rate"}, {"amount_minor": 62}, "amount_minor"),
+        ({"fx_rate": "0.9"}, {"reason": "no rate"}, "reason"),
+        ({"fx_rate": "0.9"}, {"as_of": None}, "as_of"),
+        ({"fx_rate": "0.9"}, {"as_of": "2026-02-30"}, "as_of"),
+        ({"fx_rate": "0.9"}, {"as_of": "20261120"}, "as_of"),
+        ({"fx_rate": "0.9"}, {"amount_minor": None}, "amount_minor"),
+        ({"fx_rate": "0.9"}, {"minor_digits": -1}, "minor_digits"),
+        ({"fx_rate": "0.9"}, {"minor_digits": 5}, "minor_digits"),
+        ({"fx_rate": "0.9"}, {"base": "EUR"}, "base"),
+        ({"fx_rate": "0.9"}, {"quote": "eur"}, "quote"),
+        ({"fx_rate": "0.9"}, {"source": None}, "source"),
+    ],
+)
+def test_an_fx_that_contradicts_itself_is_found(options: dict[str, Any], change: dict[str, Any], field: str) -> None:
+    record = build_record(**options)
+    assert fields_of(signed(record | {"fx": record["fx"] | change})) == [f"fx.{field}"]
 
 
 def test_a_difference_says_where_and_what() -> None:
@@ -152,6 +208,36 @@ def test_a_difference_says_where_and_what() -> None:
     (difference,) = verify([build_record(number=2), record])
     assert str(difference) == "record 2 gen_1: amount_micros should be 672000, is 700000"
     assert (difference.position, difference.expected, difference.found) == (2, "672000", "700000")
+
+
+FULL = build_record([("8", "0.084"), ("1200", "0.0000125")], margin_bps=500, held_micros=600_000, fx_rate="0.8643")
+
+
+def test_one_more_in_any_figure_is_found_and_the_figure_or_the_digest_named() -> None:
+    for path in paths_of(FULL):
+        value = at(FULL, path)
+        digits = [n for n, char in enumerate(str(value)) if char.isdigit()]
+        for place in digits:
+            digit = str((int(str(value)[place]) + 1) % 10)
+            text = f"{str(value)[:place]}{digit}{str(value)[place + 1 :]}"
+            found = fields_of(changed(FULL, path, text if isinstance(value, str) else int(text)))
+            assert {name_of(path), "digest"} & set(found), (path, text)
+
+
+def test_no_change_of_a_single_byte_goes_unnoticed() -> None:
+    line = json.dumps(FULL, ensure_ascii=False).encode()
+    assert found_in(line) == []
+    for place in range(len(line)):
+        for bit in (1, 32):
+            assert found_in(line[:place] + bytes([line[place] ^ bit]) + line[place + 1 :]), place
+
+
+def found_in(line: bytes) -> list[object]:
+    """The differences, or why the line cannot be read."""
+    try:
+        return list(verify(read(line.decode())))
+    except ValueError as error:
+        return [error]
 
 
 def test_a_generation_or_a_record_id_billed_twice_is_found() -> None:
@@ -214,6 +300,10 @@ def test_a_malformed_value_in_a_line_is_reported(field: str, value: object) -> N
         ("inputs_priced", None),
         ("fx", []),
         ("fx", {}),
+        ("fx", "none"),
+        ("held_micros", None),
+        ("held_micros", -1),
+        ("loss_micros", "0"),
         ("provider_cost", {}),
         ("provider_cost", {"amount_micros": -1, "basis": "x"}),
         ("provider_cost", {"amount_micros": 1, "basis": 2}),
@@ -267,7 +357,7 @@ def test_a_line_separator_inside_a_string_does_not_end_a_record() -> None:
         ("hello", "line 1 is not JSON"),
         ("{}\n{", "line 2 is not JSON"),
         ("{}\n5", "line 2 is not a JSON object"),
-        ("[]", "the document is not a JSON object"),
+        ("[]", "line 1 is not a JSON object"),
         ('{"items": [1]}', "item 1 is not a JSON object"),
         ('{"a": NaN}', "NaN"),
         ('{"amount_micros": 1, "amount_micros": 2}', "'amount_micros' is given twice"),

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from museway import __version__
-from museway.cli import admin, billing, catalog, generation, keys, local, models, settings
+from museway.cli import admin, billing, catalog, generation, keys, local, models, settings, verify
 from museway.cli._output import say, say_error
 from museway.errors import MusewayError
 
@@ -41,7 +41,7 @@ for _command in (
     generation.upload,
     billing.balance,
     billing.records,
-    billing.verify,
+    verify.verify,
     local.up,
     local.down,
 ):

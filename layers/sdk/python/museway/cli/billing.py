@@ -1,20 +1,14 @@
-"""Commands that speak of money: balance, records, verify."""
+"""Commands that speak of money: balance, records."""
 
 import json
-import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from museway import records as bills
 from museway._wire import require
 from museway.cli._context import make_client
 from museway.cli._output import money, say, say_json, say_pairs, say_table
 from museway.errors import InvalidRequest
-
-UNREADABLE = 2
-"""The exit status of `verify` for a file that could not be checked at all."""
 
 
 def balance(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -52,40 +46,11 @@ def records(
         say(f"\n{_count(items)}, {money(_sum(items))}")
 
 
-def verify(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines or {items}; - reads stdin.")],
-) -> None:
-    """Recompute every BillingRecord of an export, offline, and list each field that differs.
-
-    Exits 1 when there is a difference and 2 when the file cannot be read.
-    """
-    try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        items = bills.read(content.decode("utf-8"))
-    except (OSError, ValueError) as error:
-        say(f"error: {file} cannot be read: {error}", to_stderr=True)
-        say("hint:  Write it with: museway records --jsonl > records.jsonl", to_stderr=True)
-        raise typer.Exit(UNREADABLE) from None
-    differences = bills.verify(items)
-    for difference in differences:
-        say(str(difference), to_stderr=True)
-    say(f"{_count(items)}, {money(_sum(items))}: {_verdict(differences)}")
-    if differences:
-        raise typer.Exit(1)
-
-
-def _verdict(differences: list[bills.Difference]) -> str:
-    if not differences:
-        return "every figure and digest is right"
-    faulty = len({difference.position for difference in differences})
-    return f"{len(differences)} differences in {faulty} of them"
-
-
 def _count(items: list[dict[str, Any]]) -> str:
     return "1 record" if len(items) == 1 else f"{len(items)} records"
 
 
 def _sum(items: list[dict[str, Any]]) -> int:
-    """What the records say they charged; malformed amounts, which `verify` reports, count nothing."""
+    """What the records say they charged; malformed amounts, which `museway verify` reports, count nothing."""
     amounts = (item.get("amount_micros") for item in items)
     return sum(amount for amount in amounts if type(amount) is int)
