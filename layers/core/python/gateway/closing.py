@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway import advance, durations, ids, jobs, ledger, providers, records, tables, telemetry
 from gateway.errors import AlreadyFinished, Unavailable
+from gateway.nondelivery import NonDelivery, reason
 from gateway.pricing import Quote
 
 CANCEL_TRIES_MAX = 5
@@ -60,12 +61,8 @@ def fail(generation_id: str) -> str:
                 return advance.POLL
             advance.give_up(attempt)
         elif attempt.status == jobs.FINISHED:
-            error = {
-                "code": "provider_error",
-                "message": "The outputs could not be fetched.",
-                "retryable": True,
-            }
-            jobs.move(attempt, jobs.ATTEMPT_FAILED, error=error)
+            unfetched = reason(NonDelivery.PROVIDER_ERROR, "The outputs could not be fetched.", retryable=True)
+            jobs.move(attempt, jobs.ATTEMPT_FAILED, error=unfetched)
         attempt = jobs.current_attempt(generation)
     error = _reason(attempt)
     if error["retryable"] and advance.next_offer(generation, jobs.order_of(generation)) is not None:
@@ -125,7 +122,7 @@ def phases(generation: tables.Generation, attempt: tables.Attempt, now: datetime
 def _cancelled(generation: tables.Generation, attempt: tables.Attempt | None) -> bool:
     """Release and close in one transaction, then tell provider and execution; False when something moved on."""
     held, now = ledger.hold_of(generation.generation_id), ids.now()
-    error = {"code": jobs.CANCELLED, "message": "It was cancelled by its caller.", "retryable": False}
+    error = reason(NonDelivery.CANCELLED, "It was cancelled by its caller.", retryable=False)
     try:
         with tables.transaction() as tx:
             ledger.release(tx, held, now)
@@ -135,10 +132,12 @@ def _cancelled(generation: tables.Generation, attempt: tables.Attempt | None) ->
     telemetry.logger.info("generation cancelled")
     telemetry.measure({"GenerationsCancelled": 1, "ReleasedMicros": int(held.amount_micros)})
     if attempt is not None and attempt.status in jobs.MAY_RUN:
-        if attempt.reference:
-            providers.provider(attempt.provider).cancel(attempt.reference)
-        if attempt.task_token:
-            advance.wake(attempt.task_token, advance.DONE)
+        # The provider may have answered since it was read; from now on nothing is added to it.
+        stopped = attempt.reread()
+        if stopped.reference:
+            providers.provider(stopped.provider).cancel(stopped.reference)
+        if stopped.task_token:
+            advance.wake(stopped.task_token, advance.DONE)
     return True
 
 
@@ -169,6 +168,5 @@ def _observe(generation: tables.Generation, order: tables.Order, now: datetime) 
 def _reason(attempt: tables.Attempt | None) -> dict[str, Any]:
     if attempt is None:
         message = "The generation could not be submitted to a provider."
-        return {"code": "provider_unavailable", "message": message, "retryable": True}
-    fallback = {"code": "provider_error", "message": "The provider gave no reason.", "retryable": False}
-    return dict(attempt.error or fallback)
+        return reason(NonDelivery.PROVIDER_UNAVAILABLE, message, retryable=True)
+    return dict(attempt.error or reason(NonDelivery.PROVIDER_ERROR, "The provider gave no reason.", retryable=False))
