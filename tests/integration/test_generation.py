@@ -1,6 +1,7 @@
 """A generation from door to bill, along each of its paths, in virtual time."""
 
 import boto3
+
 from tests.integration.world import GRANTED_MICROS, World
 
 PRICE_MICROS = 39_000

@@ -74,17 +74,21 @@ def fail(generation_id: str) -> str:
 def cancel(project_id: str, generation_id: str) -> None:
     """Stop a generation for its caller and release its hold; one that is cancelled already stays so.
 
-    The provider is asked to stop where it can; what it charges all the same is not the caller's. Raises NotFound,
-    and AlreadyFinished once the provider has delivered: whichever came first counts.
+    The provider is asked to stop where it can, again by each repeat: whoever asked first may not have come so far.
+    What it charges all the same is not the caller's. Raises NotFound, and AlreadyFinished once the provider has
+    delivered: whichever came first counts.
     """
     for _ in range(CANCEL_TRIES_MAX):
         generation = jobs.find_in_project(project_id, generation_id)
         attempt = jobs.current_attempt(generation)
         if generation.status == jobs.CANCELLED:
+            _stop(attempt)
             return
         if jobs.is_final(generation) or (attempt and attempt.status in {jobs.FINISHED, jobs.COLLECTED}):
             raise AlreadyFinished(f"'{generation_id}' has ended, or is being delivered.", status=generation.status)
         if _cancelled(generation, attempt):
+            # The provider may have answered since the attempt was read; from now on nothing is added to it.
+            _stop(jobs.current_attempt(generation))
             return
     raise Unavailable("The generation is moving on just now; nothing was changed.")
 
@@ -120,7 +124,7 @@ def phases(generation: tables.Generation, attempt: tables.Attempt, now: datetime
 
 
 def _cancelled(generation: tables.Generation, attempt: tables.Attempt | None) -> bool:
-    """Release and close in one transaction, then tell provider and execution; False when something moved on."""
+    """Release and close in one transaction; False when something moved on."""
     held, now = ledger.hold_of(generation.generation_id), ids.now()
     error = reason(NonDelivery.CANCELLED, "It was cancelled by its caller.", retryable=False)
     try:
@@ -131,14 +135,17 @@ def _cancelled(generation: tables.Generation, attempt: tables.Attempt | None) ->
         return False
     telemetry.logger.info("generation cancelled")
     telemetry.measure({"GenerationsCancelled": 1, "ReleasedMicros": int(held.amount_micros)})
-    if attempt is not None and attempt.status in jobs.MAY_RUN:
-        # The provider may have answered since it was read; from now on nothing is added to it.
-        stopped = attempt.reread()
-        if stopped.reference:
-            providers.provider(stopped.provider).cancel(stopped.reference)
-        if stopped.task_token:
-            advance.wake(stopped.task_token, advance.DONE)
     return True
+
+
+def _stop(attempt: tables.Attempt | None) -> None:
+    """Have the provider and the execution stop what was cancelled, where one of them may be at it."""
+    if attempt is None or attempt.status != jobs.CANCELLED:
+        return
+    if attempt.reference:
+        providers.provider(attempt.provider).cancel(attempt.reference)
+    if attempt.task_token:
+        advance.wake(attempt.task_token, advance.DONE)
 
 
 def _tell_settled(
