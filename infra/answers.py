@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.nondelivery import NonDelivery
+
 Micros = int
 Timestamp = str
+MEANINGS = "\n".join(f"- `{one}`: {one.meaning}" for one in NonDelivery)
 
 
 class Answer(BaseModel):
@@ -75,11 +78,11 @@ class Output(Answer):
 
 
 class Reason(Answer):
-    """Why it failed."""
+    """Why nothing was delivered. Nothing is charged for it, whatever the code."""
 
-    code: str
+    code: NonDelivery = Field(description=MEANINGS)
     message: str
-    retryable: bool
+    retryable: bool = Field(description="Whether the same inputs may succeed with another provider, or later")
 
 
 class AttemptAnswer(Answer):

@@ -23,6 +23,7 @@ REFUSALS = api.errors(
     *(UnknownModel, BadRequest, SourceRefused, PayloadTooLarge, InvalidField),
     *(Unauthorized, InsufficientCredits, SpendingLimitReached, ModelRetired, IdempotencyKeyReused),
 )
+REPLAYED = {"Idempotent-Replayed": "true"}
 BATCH_REFUSALS = api.errors(Unauthorized, InvalidField, PayloadTooLarge, IdempotencyKeyReused)
 
 
@@ -42,12 +43,11 @@ def media_generate(request: MediaGenerate) -> Response[str]:
 def generate_batch(request: GenerateMediaBatch) -> Response[str]:
     """Submit up to 90 typed requests, each accepted or refused on its own; credits are held for all at once."""
     principal, key = api.principal(app, "generate"), api.idempotency_key(app)
-    outcomes = submission.submit_batch(principal, request.orders(), key, api.request_id(app))
-    return api.answer(submission.batch_view(outcomes, api.base_url(app)), 202)
+    outcomes, replayed = submission.submit_batch(principal, request.orders(), key, api.request_id(app))
+    return api.answer(submission.batch_view(outcomes, api.base_url(app)), 202, REPLAYED if replayed else {})
 
 
 def _submit(order: submission.Order) -> Response[str]:
     principal, key = api.principal(app, "generate"), api.idempotency_key(app)
     generation, replayed = submission.submit(principal, order, key, api.request_id(app))
-    headers = {"Idempotent-Replayed": "true"} if replayed else {}
-    return api.answer(submission.accepted(generation, api.base_url(app)), 202, headers)
+    return api.answer(submission.accepted(generation, api.base_url(app)), 202, REPLAYED if replayed else {})

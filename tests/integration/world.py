@@ -136,6 +136,10 @@ class ScriptedProvider:
         self.usage: dict[str, Any] = {}
         self.loses_webhooks = False
         self.extension = "png"
+        self.refusal = Refused("invalid_inputs", "no", retryable=False)
+        """What the script `refuse` answers."""
+        self.failure = Failed("provider_error", "the model broke", retryable=True)
+        """What the script `fail` ends with."""
         self.scripts: dict[str, str] = {}
         """Generations that have a script of their own."""
         self.submissions: dict[str, Submission] = {}
@@ -154,7 +158,7 @@ class ScriptedProvider:
         self.submissions[submission.attempt_id] = submission
         script = self.script_of(submission.attempt_id)
         if script == "refuse":
-            return Refused("invalid_inputs", "no", retryable=False)
+            return self.refusal
         self.paid.append(submission.attempt_id)
         if script == "withhold_at_once":
             return Failed("moderated_output", "not this", retryable=False)
@@ -175,7 +179,7 @@ class ScriptedProvider:
             if script == "never_finish" or not done:
                 return Running(progress=40)
             if script == "fail":
-                return Failed("provider_error", "the model broke", retryable=True)
+                return self.failure
             urls = () if script == "deliver_nothing" else range(self.outputs)
             named = tuple(MediaUrl(f"http://files.test/{n}.{self.extension}") for n in urls)
             return Finished(named, {"inference_time": 1.5}, usage=self.usage)
@@ -213,6 +217,8 @@ class World:
         self.provider = ScriptedProvider(self)
         self.machine = Machine(self.clock, self._call, dies_on_crash)
         self.dynamodb = CLIENT("dynamodb")
+        self.events: list[dict[str, Any]] = []
+        """What was put on the bus."""
         self._dispatched: set[tuple[str, str]] = set()
         self._patch(monkeypatch)
         self._build()
@@ -367,7 +373,10 @@ class World:
 
         def make_api_call(client: Any, operation: str, arguments: Any) -> Any:
             with self.faults.call(operation):
-                return original(client, operation, arguments)
+                answer = original(client, operation, arguments)
+            if operation == "PutEvents":
+                self.events += [json.loads(one["Detail"]) for one in arguments["Entries"]]
+            return answer
 
         monkeypatch.setattr(BaseClient, "_make_api_call", make_api_call)
 

@@ -310,7 +310,7 @@ class TestPoll:
             (
                 completed(),
                 (422, {"detail": [{"loc": ["body"], "msg": "no", "type": "no_media_generated"}]}),
-                "provider_error",
+                "empty_output",
                 True,
             ),
             (completed(), (404, {"detail": "not found"}), "expired_output", True),

@@ -294,6 +294,15 @@ class TestChat:
 
 
 @pytest.mark.parametrize(
+    ("stage", "code"), [("input", "moderated_input"), ("output", "moderated_output"), ("unknown", "moderated_input")]
+)
+def test_moderation_says_what_it_looked_at_where_openai_tells(stage, code):
+    told = {"code": "moderation_blocked", "message": "no", "moderation_details": {"moderation_stage": stage}}
+    outcome, _ = submit(submission(), httpx.Response(400, json={"error": told}))
+    assert outcome == Refused(code, "OpenAI: no", retryable=False)
+
+
+@pytest.mark.parametrize(
     ("reply", "code", "retryable"),
     [
         (error(400, "moderation_blocked"), "moderated_input", False),

@@ -48,6 +48,7 @@ class FakeGateway:
     page_size: int = 100
     lists: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     interruptions: list[httpx.Response | Exception] = field(default_factory=list)
+    refusals: dict[int, tuple[int, dict[str, Any]]] = field(default_factory=dict)
     requests: list[httpx.Request] = field(default_factory=list)
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -96,6 +97,7 @@ class FakeGateway:
         path = request.url.path
         routes: dict[str, Callable[[httpx.Request], dict[str, Any]]] = {
             "/v1/media/generate": self._submit,
+            "/v1/generate/media:batch": self._batch,
             "/v1/estimate": lambda _: ESTIMATE,
             "/v1/upload/media": self._upload,
             "/v1/drive/sign": self._sign,
@@ -103,30 +105,56 @@ class FakeGateway:
             "/health": lambda _: {"status": "ok", "version": "1", "catalog_version": "7", "stage": "local"},
         }
         if path in routes:
-            status = 202 if path == "/v1/media/generate" else 200
+            status = 202 if path in {"/v1/media/generate", "/v1/generate/media:batch"} else 200
             return answer(status, routes[path](request))
         if path == "/v1/settings":
             self.settings |= json.loads(request.content or b"{}")
             return answer(200, self.settings)
         if path.startswith("/v1/keys") and (request.method, path) != ("GET", "/v1/keys"):
             return self._key(path.rpartition("/")[2], request)
+        if path.endswith("/cancel"):
+            return self._cancel(path.split("/")[3])
         if path.startswith("/v1/generations/"):
             return self._generation(path.rpartition("/")[2], request)
         return self._page(request)
 
     def _submit(self, request: httpx.Request) -> dict[str, Any]:
-        key = request.headers["idempotency-key"]
+        return self._accept(request.headers["idempotency-key"], json.loads(request.content))
+
+    def _accept(self, key: str, wanted: dict[str, Any]) -> dict[str, Any]:
         if key not in self.accepted:
             generation_id = f"gen_{len(self.accepted) + 1}"
             self.began_at[generation_id] = self.clock.now()
             self.accepted[key] = {
                 "generation_id": generation_id,
                 "status": "pending",
-                "model": json.loads(request.content)["model"],
+                "model": wanted["model"],
                 "estimated_time_seconds": 10,
                 "estimated_cost_micros": 672_000,
             }
         return self.accepted[key]
+
+    def _batch(self, request: httpx.Request) -> dict[str, Any]:
+        """Accepts each request but those in `refusals`, by their number."""
+        key, items = request.headers["idempotency-key"], []
+        for number, wanted in enumerate(json.loads(request.content)["requests"]):
+            status, error = self.refusals.get(number, (202, None))
+            generation = None if error else self._accept(f"{key}-{number}", wanted)
+            items.append({"index": number, "status": status, "generation": generation, "error": error})
+        refused = sum(item["error"] is not None for item in items)
+        return {"accepted": len(items) - refused, "refused": refused, "items": items}
+
+    def _cancel(self, generation_id: str) -> httpx.Response:
+        if generation_id not in self.began_at:
+            return refusal(404, "not_found", "No such generation.")
+        status = self._status(generation_id)
+        if status["status"] in {"completed", "failed"}:
+            told = {"error": "already_finished", "message": "It has ended.", "status": status["status"]}
+            return answer(409, told)
+        self.failure = None
+        self.work_seconds, self.final_state = 1e-9, "cancelled"
+        self.clock.seconds += 1
+        return answer(200, self._status(generation_id))
 
     def _generation(self, generation_id: str, request: httpx.Request) -> httpx.Response:
         if generation_id not in self.began_at:
@@ -152,7 +180,10 @@ class FakeGateway:
         if done < 1:
             return status
         if self.failure or self.final_state != "completed":
-            return status | {"status": "failed" if self.failure else self.final_state, "error": self.failure}
+            cancelled = {"code": "cancelled", "message": "It was cancelled by its caller.", "retryable": False}
+            error = self.failure or (cancelled if self.final_state == "cancelled" else None)
+            state = "failed" if self.failure else self.final_state
+            return status | {"status": state, "error": error, "billed_micros": 0}
         drive_path = f"media/{generation_id}.mp4"
         self.files.setdefault(drive_path, b"the film")
         output = {"url": f"{FILES_URL}/{drive_path}?signed=1", "drive_path": drive_path, "width": 1280}

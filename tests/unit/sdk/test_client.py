@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from museway import errors
-from museway.client import AsyncClient, Client
+from museway.client import AsyncClient, AsyncGeneration, Client, Generation
 from tests.unit.sdk.fake_gateway import API_KEY, URL, FakeGateway, refusal
 
 MODEL = "kuaishou/kling-v3-i2v"
@@ -403,6 +403,101 @@ def test_the_async_client_does_the_same(gateway: FakeGateway, tmp_path: Path) ->
     assert answers[1] == [{"id": MODEL}]
     sent = [json.loads(request.content) for request in gateway.sent("POST", "/v1/media/generate")]
     assert sent[0]["inputs"] == {"image_url": "https://files.test/uploads/a.png"}
+
+
+def test_a_batch_answers_a_generation_or_an_error_for_each_in_order(
+    gateway: FakeGateway, client: Client, tmp_path: Path
+) -> None:
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"png")
+    limited = {"error": "spending_limit_reached", "message": "No room.", "hint": "Wait.", "period": "day"}
+    gateway.refusals = {1: (402, limited), 3: (400, {"error": "unknown_model", "message": "x", "nearest": [MODEL]})}
+    requests = [{"model": MODEL, "image_url": str(picture)}, {"model": MODEL}, {"model": MODEL, "seed": 1}, {}]
+    first, second, third, fourth = client.batch(requests)
+
+    assert isinstance(first, Generation)
+    assert isinstance(third, Generation)
+    assert (first.id, third.id, first.accepted["estimated_cost_micros"]) == ("gen_1", "gen_2", 672_000)
+    assert first.result()["billed_micros"] == 672_000
+    assert isinstance(second, errors.SpendingLimitReached)
+    assert (second.status, second.period, second.hint, second.request_id) == (402, "day", "Wait.", "req_1")
+    assert isinstance(fourth, errors.UnknownModel)
+    assert fourth.nearest == [MODEL]
+    sent = gateway.body("/v1/generate/media:batch")["requests"]
+    assert sent[0] == {"model": MODEL, "image_url": "https://files.test/uploads/a.png"}
+    assert sent[1:] == requests[1:]
+    assert requests[0]["image_url"] == str(picture)
+
+
+def test_a_batch_goes_under_one_key_also_when_it_is_sent_again(gateway: FakeGateway, client: Client) -> None:
+    gateway.interruptions = [httpx.ReadTimeout("lost"), refusal(503, "unavailable")]
+    client.batch([{"model": MODEL}, {"model": MODEL}])
+    keys = {request.headers["idempotency-key"] for request in gateway.sent("POST", "/v1/generate/media:batch")}
+    assert len(keys) == 1
+    assert len(gateway.accepted) == 2
+
+
+def test_what_concerns_a_whole_batch_is_raised(gateway: FakeGateway, client: Client) -> None:
+    gateway.interruptions = [refusal(422, "invalid_request", field="requests")]
+    with pytest.raises(errors.InvalidRequest) as caught:
+        client.batch([])
+    assert caught.value.field == "requests"
+    for content in ({"items": []}, {"items": [7]}, {"items": [{"generation": None, "error": None}]}):
+        gateway.interruptions = [httpx.Response(202, json=content)]
+        with pytest.raises(errors.ServerError) as broken:
+            client.batch([{"model": MODEL}])
+        assert broken.value.code == "malformed_answer"
+
+
+def test_many_local_files_of_a_batch_are_uploaded_in_parts(
+    gateway: FakeGateway, client: Client, tmp_path: Path
+) -> None:
+    requests = []
+    for number in range(45):
+        (tmp_path / f"{number}.png").write_bytes(b"png")
+        requests.append({"model": MODEL, "source_media_urls": [str(tmp_path / f"{number}.png")]})
+    client.batch(requests)
+    uploads = [len(json.loads(request.content)["files"]) for request in gateway.sent("POST", "/v1/upload/media")]
+    assert uploads == [20, 20, 5]
+    sent = gateway.body("/v1/generate/media:batch")["requests"]
+    assert [one["source_media_urls"] for one in sent] == [[f"https://files.test/uploads/{n}.png"] for n in range(45)]
+
+
+def test_cancelling_answers_the_final_state_and_waiting_then_fails(gateway: FakeGateway, client: Client) -> None:
+    generation = client.submit(MODEL)
+    assert (generation.cancel()["status"], gateway.requests[-1].url.path) == (
+        "cancelled",
+        "/v1/generations/gen_1/cancel",
+    )
+    with pytest.raises(errors.GenerationFailed) as caught:
+        generation.wait()
+    assert (caught.value.code, caught.value.generation_id, caught.value.retryable) == ("cancelled", "gen_1", False)
+    assert "Nothing was charged" in caught.value.hint
+
+
+def test_what_has_ended_cannot_be_cancelled(gateway: FakeGateway, client: Client) -> None:
+    generation = client.submit(MODEL)
+    generation.wait()
+    with pytest.raises(errors.AlreadyFinished) as caught:
+        client.cancel(generation.id)
+    assert (caught.value.code, caught.value.status, caught.value.generation_id) == ("already_finished", 409, "gen_1")
+    assert caught.value.fields["status"] == "completed"
+    with pytest.raises(errors.NotFound):
+        client.cancel("gen_2")
+
+
+async def _many_and_cancelled(client: AsyncClient) -> list[Any]:
+    async with client:
+        first, second = await client.batch([{"model": MODEL}, {"model": MODEL}])
+        assert isinstance(first, AsyncGeneration)
+        return [second, await first.cancel(), await client.cancel(first.id)]
+
+
+def test_the_async_client_batches_and_cancels_like_the_other(gateway: FakeGateway) -> None:
+    gateway.refusals = {1: (402, {"error": "insufficient_credits", "message": "No."})}
+    error, *cancelled = asyncio.run(_many_and_cancelled(gateway.async_client()))
+    assert isinstance(error, errors.InsufficientCredits)
+    assert [one["status"] for one in cancelled] == ["cancelled", "cancelled"]
 
 
 def test_the_async_client_retries_and_raises_like_the_other(gateway: FakeGateway) -> None:

@@ -22,9 +22,11 @@ def _refusal(status: int, **content: object) -> Answer:
         (400, "unknown_model", errors.UnknownModel),
         (401, "unauthorized", errors.AuthenticationError),
         (402, "insufficient_credits", errors.InsufficientCredits),
+        (402, "spending_limit_reached", errors.SpendingLimitReached),
         (403, "forbidden", errors.AuthenticationError),
         (404, "not_found", errors.NotFound),
-        (409, "already_finished", errors.MusewayError),
+        (409, "already_finished", errors.AlreadyFinished),
+        (409, "hold_released", errors.MusewayError),
         (410, "model_retired", errors.ModelRetired),
         (413, "payload_too_large", errors.PayloadTooLarge),
         (422, "idempotency_key_reused", errors.InvalidRequest),
@@ -50,6 +52,10 @@ def test_the_fields_that_explain_an_error_are_attributes() -> None:
     poor = error_of(_refusal(402, error="insufficient_credits", needed_micros=5, available_micros=3))
     assert isinstance(poor, errors.InsufficientCredits)
     assert (poor.needed_micros, poor.available_micros) == (5, 3)
+    told = {"scope": "key", "period": "day", "limit_micros": 7, "counted_micros": 4, "needed_micros": 5}
+    limited = error_of(_refusal(402, error="spending_limit_reached", **told))
+    assert isinstance(limited, errors.SpendingLimitReached)
+    assert told == {name: getattr(limited, name) for name in told}
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"message": "Forbidden"}', b'{"error": {"a": 1}}'])

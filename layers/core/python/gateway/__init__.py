@@ -11,7 +11,7 @@ Reading order, top down; imports point the same way and the linter holds them to
     drive, sources, providers                    concepts; siblings do not import each other
     tables, media, url_guard > transport         the stores, the bytes, the network
     pricing, limits, templates, provider, probe,
-    exports > conditions                         pure: no I/O, no clock, no environment
+    exports > conditions, nondelivery            pure: no I/O, no clock, no environment
     money, config, telemetry, ids, aws,
     cloudformation, spending, errors             the ground floor
 """

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from gateway import aws, drive, ids, jobs, outputs, providers, tables, telemetry
+from gateway import aws, drive, ids, jobs, nondelivery, outputs, providers, tables, telemetry
 from gateway.config import settings
 from gateway.money import exact
+from gateway.nondelivery import NonDelivery
 from gateway.provider import (
     Accepted,
     Failed,
@@ -111,7 +112,7 @@ def collect(generation_id: str) -> str:
     try:
         collected = outputs.collect(generation, jobs.order_of(generation), attempt, lambda: _finished(attempt))
     except outputs.Undelivered as error:
-        return _end(attempt, jobs.ATTEMPT_FAILED, error.code, error.message, retryable=True)
+        return _end(attempt, jobs.ATTEMPT_FAILED, error.code, error.message, retryable=error.retryable)
     jobs.move(attempt, jobs.COLLECTED, outputs=collected)
     telemetry.logger.info("outputs collected", extra={"outputs": len(collected)})
     return SETTLE
@@ -121,7 +122,7 @@ def give_up(attempt: tables.Attempt) -> str:
     """Stop waiting for an attempt after its deadline: ask the provider to stop, and call it lost."""
     if attempt.reference:
         providers.provider(attempt.provider).cancel(attempt.reference)
-    return _end(attempt, jobs.LOST, "provider_lost", "The provider gave no result in time.", retryable=False)
+    return _end(attempt, jobs.LOST, NonDelivery.PROVIDER_LOST, "The provider gave no result in time.", retryable=False)
 
 
 def next_offer(generation: tables.Generation, order: tables.Order) -> Mapping[str, Any] | None:
@@ -171,7 +172,7 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
                 return _end(
                     attempt,
                     jobs.ATTEMPT_FAILED,
-                    "empty_output",
+                    NonDelivery.EMPTY_OUTPUT,
                     "The provider delivered nothing.",
                     retryable=True,
                 )
@@ -203,7 +204,7 @@ def _ask(generation: tables.Generation, order: tables.Order, attempt: tables.Att
         case Finished():
             if not outputs.delivered(outcome, order.output_url_path):
                 message = "The provider finished without an output."
-                return _end(attempt, jobs.ATTEMPT_FAILED, "empty_output", message, retryable=True)
+                return _end(attempt, jobs.ATTEMPT_FAILED, NonDelivery.EMPTY_OUTPUT, message, retryable=True)
             jobs.move(attempt, jobs.FINISHED, **_told(outcome))
             telemetry.logger.info("provider finished")
             return COLLECT
@@ -229,13 +230,14 @@ def _finished(attempt: tables.Attempt) -> Finished:
     if isinstance(outcome, Finished):
         return outcome
     if isinstance(outcome, Failed):
-        raise outputs.Undelivered(outcome.code, outcome.message)
+        raise outputs.Undelivered(outcome.code, outcome.message, retryable=outcome.retryable)
     raise NotReady("the provider's result cannot be read just now")
 
 
-def _end(attempt: tables.Attempt, status: str, code: str, message: str, *, retryable: bool) -> str:
-    jobs.move(attempt, status, error={"code": code, "message": message[:500], "retryable": retryable})
-    telemetry.logger.warning("attempt ended", extra={"status": status, "code": code})
+def _end(attempt: tables.Attempt, status: str, code: NonDelivery, message: str, *, retryable: bool) -> str:
+    error = nondelivery.reason(code, message, retryable=retryable)
+    jobs.move(attempt, status, error=error)
+    telemetry.logger.warning("attempt ended", extra={"status": status, "code": error["code"]})
     return FAIL
 
 

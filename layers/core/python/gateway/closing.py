@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway import advance, durations, ids, jobs, ledger, providers, records, tables, telemetry
 from gateway.errors import AlreadyFinished, Unavailable
+from gateway.nondelivery import NonDelivery, reason
 from gateway.pricing import Quote
 
 CANCEL_TRIES_MAX = 5
@@ -60,12 +61,8 @@ def fail(generation_id: str) -> str:
                 return advance.POLL
             advance.give_up(attempt)
         elif attempt.status == jobs.FINISHED:
-            error = {
-                "code": "provider_error",
-                "message": "The outputs could not be fetched.",
-                "retryable": True,
-            }
-            jobs.move(attempt, jobs.ATTEMPT_FAILED, error=error)
+            unfetched = reason(NonDelivery.PROVIDER_ERROR, "The outputs could not be fetched.", retryable=True)
+            jobs.move(attempt, jobs.ATTEMPT_FAILED, error=unfetched)
         attempt = jobs.current_attempt(generation)
     error = _reason(attempt)
     if error["retryable"] and advance.next_offer(generation, jobs.order_of(generation)) is not None:
@@ -77,17 +74,21 @@ def fail(generation_id: str) -> str:
 def cancel(project_id: str, generation_id: str) -> None:
     """Stop a generation for its caller and release its hold; one that is cancelled already stays so.
 
-    The provider is asked to stop where it can; what it charges all the same is not the caller's. Raises NotFound,
-    and AlreadyFinished once the provider has delivered: whichever came first counts.
+    The provider is asked to stop where it can, again by each repeat: whoever asked first may not have come so far.
+    What it charges all the same is not the caller's. Raises NotFound, and AlreadyFinished once the provider has
+    delivered: whichever came first counts.
     """
     for _ in range(CANCEL_TRIES_MAX):
         generation = jobs.find_in_project(project_id, generation_id)
         attempt = jobs.current_attempt(generation)
         if generation.status == jobs.CANCELLED:
+            _stop(attempt)
             return
         if jobs.is_final(generation) or (attempt and attempt.status in {jobs.FINISHED, jobs.COLLECTED}):
             raise AlreadyFinished(f"'{generation_id}' has ended, or is being delivered.", status=generation.status)
         if _cancelled(generation, attempt):
+            # The provider may have answered since the attempt was read; from now on nothing is added to it.
+            _stop(jobs.current_attempt(generation))
             return
     raise Unavailable("The generation is moving on just now; nothing was changed.")
 
@@ -123,9 +124,9 @@ def phases(generation: tables.Generation, attempt: tables.Attempt, now: datetime
 
 
 def _cancelled(generation: tables.Generation, attempt: tables.Attempt | None) -> bool:
-    """Release and close in one transaction, then tell provider and execution; False when something moved on."""
+    """Release and close in one transaction; False when something moved on."""
     held, now = ledger.hold_of(generation.generation_id), ids.now()
-    error = {"code": jobs.CANCELLED, "message": "It was cancelled by its caller.", "retryable": False}
+    error = reason(NonDelivery.CANCELLED, "It was cancelled by its caller.", retryable=False)
     try:
         with tables.transaction() as tx:
             ledger.release(tx, held, now)
@@ -134,12 +135,17 @@ def _cancelled(generation: tables.Generation, attempt: tables.Attempt | None) ->
         return False
     telemetry.logger.info("generation cancelled")
     telemetry.measure({"GenerationsCancelled": 1, "ReleasedMicros": int(held.amount_micros)})
-    if attempt is not None and attempt.status in jobs.MAY_RUN:
-        if attempt.reference:
-            providers.provider(attempt.provider).cancel(attempt.reference)
-        if attempt.task_token:
-            advance.wake(attempt.task_token, advance.DONE)
     return True
+
+
+def _stop(attempt: tables.Attempt | None) -> None:
+    """Have the provider and the execution stop what was cancelled, where one of them may be at it."""
+    if attempt is None or attempt.status != jobs.CANCELLED:
+        return
+    if attempt.reference:
+        providers.provider(attempt.provider).cancel(attempt.reference)
+    if attempt.task_token:
+        advance.wake(attempt.task_token, advance.DONE)
 
 
 def _tell_settled(
@@ -169,6 +175,5 @@ def _observe(generation: tables.Generation, order: tables.Order, now: datetime) 
 def _reason(attempt: tables.Attempt | None) -> dict[str, Any]:
     if attempt is None:
         message = "The generation could not be submitted to a provider."
-        return {"code": "provider_unavailable", "message": message, "retryable": True}
-    fallback = {"code": "provider_error", "message": "The provider gave no reason.", "retryable": False}
-    return dict(attempt.error or fallback)
+        return reason(NonDelivery.PROVIDER_UNAVAILABLE, message, retryable=True)
+    return dict(attempt.error or reason(NonDelivery.PROVIDER_ERROR, "The provider gave no reason.", retryable=False))

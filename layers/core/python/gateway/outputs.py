@@ -14,6 +14,7 @@ import jmespath
 
 from gateway import drive, media, tables, telemetry
 from gateway.errors import SourceRefused
+from gateway.nondelivery import NonDelivery
 from gateway.provider import Finished, MediaUrl
 
 BYTES_MAX = 450_000_000
@@ -27,10 +28,11 @@ EXPIRED_STATUSES = frozenset({401, 403, 404, 410})
 class Undelivered(Exception):
     """Nothing usable came: a typed reason for the generation."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: NonDelivery, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.retryable = retryable
 
 
 def delivered(finished: Finished, output_url_path: str | None) -> list[MediaUrl]:
@@ -73,7 +75,9 @@ def collect(
             collected.append(_keep(generation.project_id, drive_path, path, facts, TEXT_BYTES_SHOWN_MAX - shown))
             path.unlink()
     if not collected:
-        raise (refused[0] if refused else Undelivered("empty_output", "The provider finished without an output."))
+        raise (
+            refused[0] if refused else Undelivered(NonDelivery.EMPTY_OUTPUT, "The provider finished without an output.")
+        )
     return collected
 
 
@@ -94,7 +98,7 @@ def _from_provider(
 
         urls = delivered(ask_again(), output_url_path)
         if number >= len(urls):
-            raise Undelivered("expired_output", "The provider no longer names this output.")
+            raise Undelivered(NonDelivery.EXPIRED_OUTPUT, "The provider no longer names this output.")
         with path.open("wb") as file:
             url_guard.download(urls[number].url, file, max_bytes=BYTES_MAX, timeout_seconds=DOWNLOAD_SECONDS)
 
@@ -109,13 +113,15 @@ def _usable(fetch: Callable[[Path], None], path: Path, kind: media.Kind) -> tupl
             facts = media.inspect(path, expected_kind=kind)
         except media.UnusableOutput as error:
             if last:
-                raise Undelivered("provider_error", f"The provider's output cannot be used. {error}") from error
+                raise Undelivered(
+                    NonDelivery.PROVIDER_ERROR, f"The provider's output cannot be used. {error}"
+                ) from error
         except SourceRefused as error:
             if error.error_code == "source_too_large":
-                raise Undelivered("provider_error", "The provider's output is too large.") from error
+                raise Undelivered(NonDelivery.PROVIDER_ERROR, "The provider's output is too large.") from error
             expired = error.fields.get("upstream_status") in EXPIRED_STATUSES
             if last and expired:
-                raise Undelivered("expired_output", "The output could no longer be fetched.") from error
+                raise Undelivered(NonDelivery.EXPIRED_OUTPUT, "The output could no longer be fetched.") from error
             if last:
                 raise
         else:

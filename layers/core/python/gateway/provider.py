@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gateway.nondelivery import NonDelivery
+
 Quantity = int | float | str
 """A number that is not negative; text when it is a decimal written out."""
 USAGE = frozenset(
@@ -85,9 +87,9 @@ class Running:
 class Refused:
     """Known not to run and not to cost: an explicit 4xx, 429 or refusal to queue."""
 
-    code: str
-    """One of `invalid_inputs, moderated_input, provider_auth, rate_limited, provider_unavailable`."""
+    code: NonDelivery
     message: str
+    """What callers are told; the provider's own words have their place here and nowhere else."""
     retryable: bool
     """Whether another offer (or the same later) may succeed with the same inputs."""
 
@@ -96,8 +98,7 @@ class Refused:
 class Failed:
     """Accepted, then ended without a usable result."""
 
-    code: str
-    """One of `provider_error, moderated_input, moderated_output, invalid_inputs, expired_output, provider_lost`."""
+    code: NonDelivery
     message: str
     retryable: bool
 

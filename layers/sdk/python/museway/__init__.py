@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from museway.client import AsyncClient, AsyncGeneration, Client, Generation
     from museway.errors import (
         AlreadyCreated,
+        AlreadyFinished,
         AuthenticationError,
         ConnectionFailed,
         GenerationFailed,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         PayloadTooLarge,
         RateLimited,
         ServerError,
+        SpendingLimitReached,
         UnknownModel,
         WaitTimeout,
     )
@@ -41,6 +43,7 @@ __version__ = "0.1.0"
 # Where each public name lives. Each is loaded when it is asked for, so `import museway` is nearly free.
 _HOMES = {
     "AlreadyCreated": "errors",
+    "AlreadyFinished": "errors",
     "AsyncClient": "client",
     "AsyncGeneration": "client",
     "AuthenticationError": "errors",
@@ -57,12 +60,14 @@ _HOMES = {
     "PayloadTooLarge": "errors",
     "RateLimited": "errors",
     "ServerError": "errors",
+    "SpendingLimitReached": "errors",
     "UnknownModel": "errors",
     "WaitTimeout": "errors",
 }
 
 __all__ = [
     "AlreadyCreated",
+    "AlreadyFinished",
     "AsyncClient",
     "AsyncGeneration",
     "AuthenticationError",
@@ -79,6 +84,7 @@ __all__ = [
     "PayloadTooLarge",
     "RateLimited",
     "ServerError",
+    "SpendingLimitReached",
     "UnknownModel",
     "WaitTimeout",
     "errors",

@@ -31,6 +31,7 @@ from museway._wire import (
     failure_of,
     is_retryable,
     malformed,
+    outcomes_of,
     require,
     result_of,
     retry_after_seconds,
@@ -56,6 +57,8 @@ PROGRESS_WINDOW_SECONDS: Final = 3
 POLL_INTERVAL_SECONDS_MIN: Final = 1.0
 """Between two questions, should the server answer at once."""
 PAGE_LIMIT: Final = 100
+UPLOAD_FILES_MAX: Final = 20
+"""How many upload targets the gateway gives at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,24 @@ class Operations:
         answer = yield from self._exchange(Call("POST", "/v1/media/generate", body=body, idempotency_key=str(uuid4())))
         generation_id = require(answer.json(), "generation_id", str)
         return Accepted(generation_id, request.kind, answer.json(), answer.request_id)
+
+    def batch(self, requests: Sequence[Mapping[str, Any]]) -> Flow[list[Accepted | MusewayError]]:
+        """Upload local files, then start all typed requests under one key; what became of each, in their order."""
+        body = encode((yield from self._uploaded({"requests": list(requests)})))
+        call = Call("POST", "/v1/generate/media:batch", body=body, idempotency_key=str(uuid4()))
+        return outcomes_of((yield from self._exchange(call)), len(requests))
+
+    def cancel(self, accepted: Accepted) -> Flow[Status]:
+        """Cancel the generation; answers its final state, the same again when it is cancelled already.
+
+        Raises AlreadyFinished when it has ended otherwise or been delivered.
+        """
+        try:
+            answer = yield from self._exchange(Call("POST", f"{_generation_path(accepted)}/cancel"))
+        except MusewayError as error:
+            error.generation_id = error.generation_id or accepted.generation_id
+            raise
+        return answer.json()
 
     def result(self, accepted: Accepted, timeout: float, on_progress: Progress | None) -> Flow[dict[str, Any]]:
         """Wait for the end and answer it as `run` does."""
@@ -167,6 +188,12 @@ class Operations:
 
     def upload(self, files: Sequence[LocalFile]) -> Flow[list[dict[str, str]]]:
         """Put files into the drive; answers `{"url", "drive_path"}` of each, in order."""
+        stored: list[dict[str, str]] = []
+        for start in range(0, len(files), UPLOAD_FILES_MAX):
+            stored += yield from self._upload(files[start : start + UPLOAD_FILES_MAX])
+        return stored
+
+    def _upload(self, files: Sequence[LocalFile]) -> Flow[list[dict[str, str]]]:
         wanted = [
             {"filename": file.filename, "content_type": file.content_type, "bytes": file.size_bytes} for file in files
         ]

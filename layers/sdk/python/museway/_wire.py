@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from museway._files import LocalFile
 from museway.errors import (
     AlreadyCreated,
+    AlreadyFinished,
     AuthenticationError,
     GenerationFailed,
     InsufficientCredits,
@@ -24,6 +25,7 @@ from museway.errors import (
     PayloadTooLarge,
     RateLimited,
     ServerError,
+    SpendingLimitReached,
     UnknownModel,
 )
 
@@ -199,6 +201,8 @@ def failure_of(status: Mapping[str, Any], request_id: str | None) -> GenerationF
 
 
 _BY_CODE: Final[Mapping[str, type[MusewayError]]] = {
+    "already_finished": AlreadyFinished,
+    "spending_limit_reached": SpendingLimitReached,
     "unknown_model": UnknownModel,
     "model_retired": ModelRetired,
     "already_created": AlreadyCreated,
@@ -222,21 +226,43 @@ def error_of(answer: Answer) -> MusewayError:
         body = answer.json()
     except ServerError:
         body = {}
-    code = body.get("error") if isinstance(body.get("error"), str) else None
-    cls = _BY_CODE.get(code or "") or _BY_STATUS.get(answer.status)
-    if cls is None:
-        cls = ServerError if answer.status >= 500 else MusewayError
-    fields = {name: value for name, value in body.items() if name not in _OWN_FIELDS}
+    error = refusal_of(answer.status, body, answer.request_id)
     if (seconds := retry_after_seconds(answer)) is not None:
-        fields["retry_after_seconds"] = seconds
+        error.fields["retry_after_seconds"] = seconds
+    return error
+
+
+def refusal_of(status: int, body: Mapping[str, Any], request_id: str | None) -> MusewayError:
+    """The typed error of the contract's error object, alone or as one of a batch."""
+    code = body.get("error") if isinstance(body.get("error"), str) else None
+    cls = _BY_CODE.get(code or "") or _BY_STATUS.get(status)
+    if cls is None:
+        cls = ServerError if status >= 500 else MusewayError
     return cls(
-        str(body.get("message") or f"The server answered {answer.status} without saying why."),
-        code=code or f"http_{answer.status}",
+        str(body.get("message") or f"The server answered {status} without saying why."),
+        code=code or f"http_{status}",
         hint=str(body.get("hint") or ""),
-        status=answer.status,
-        request_id=str(body.get("request_id") or answer.request_id or "") or None,
-        fields=fields,
+        status=status,
+        request_id=str(body.get("request_id") or request_id or "") or None,
+        fields={name: value for name, value in body.items() if name not in _OWN_FIELDS},
     )
+
+
+def outcomes_of(answer: Answer, count: int) -> list[Accepted | MusewayError]:
+    """What became of each request of a batch, in their order. Raises ServerError for an answer about other ones."""
+    items = require(answer.json(), "items", list)
+    if len(items) != count:
+        raise malformed("items")
+    return [_outcome_of(item, answer.request_id) for item in items]
+
+
+def _outcome_of(item: Any, request_id: str | None) -> Accepted | MusewayError:
+    if not isinstance(item, dict):
+        raise malformed("items")
+    if isinstance(item.get("error"), dict):
+        return refusal_of(require(item, "status", int), item["error"], request_id)
+    generation = require(item, "generation", dict)
+    return Accepted(require(generation, "generation_id", str), "auto", generation, request_id)
 
 
 def upload_refused(answer: Answer, file: LocalFile) -> MusewayError:

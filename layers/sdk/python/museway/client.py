@@ -11,6 +11,7 @@ from museway._operations import RUN_TIMEOUT_SECONDS, Flow, Operations, Pace, Pro
 from museway._settings import Settings, resolve
 from museway._transport import SyncTransport
 from museway._wire import Accepted, MediaRequest
+from museway.errors import MusewayError
 
 if TYPE_CHECKING:
     import httpx
@@ -87,6 +88,13 @@ class Generation(_Handle):
         seconds = RUN_TIMEOUT_SECONDS if timeout is None else timeout
         return self._client._perform(self._client._operations.result(self._accepted, seconds, on_progress))
 
+    def cancel(self) -> dict[str, Any]:
+        """Stop it, so that nothing is charged; answers its final status. Repeating it changes nothing.
+
+        Raises AlreadyFinished when it has ended, or its provider has delivered: then it is charged.
+        """
+        return self._client._perform(self._client._operations.cancel(self._accepted))
+
 
 class AsyncGeneration(_Handle):
     """One submitted call, for async code. It goes on whether or not anybody waits for it."""
@@ -108,6 +116,10 @@ class AsyncGeneration(_Handle):
         """As `Generation.result`."""
         seconds = RUN_TIMEOUT_SECONDS if timeout is None else timeout
         return await self._client._perform(self._client._operations.result(self._accepted, seconds, on_progress))
+
+    async def cancel(self) -> dict[str, Any]:
+        """As `Generation.cancel`."""
+        return await self._client._perform(self._client._operations.cancel(self._accepted))
 
 
 class Client(_Configured):
@@ -165,6 +177,20 @@ class Client(_Configured):
         """Start a generation, as `run` does, without waiting for it."""
         request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)
         return Generation(self, self._perform(self._operations.submit(request)))
+
+    def batch(self, requests: Sequence[Mapping[str, Any]]) -> list[Generation | MusewayError]:
+        """Start up to 90 typed requests (`{"model": ..., "prompt": ..., ...}`) at once, without waiting for them.
+
+        Answers, in their order, a generation for each that was accepted and the error of each that was not; only
+        what concerns all of them is raised. Credits are held for all at once, for the first ones first. Local files
+        are uploaded as for `run`.
+        """
+        outcomes = self._perform(self._operations.batch(requests))
+        return [one if isinstance(one, MusewayError) else Generation(self, one) for one in outcomes]
+
+    def cancel(self, generation_id: str) -> dict[str, Any]:
+        """Stop a generation, as `Generation.cancel` does."""
+        return self.generation(generation_id).cancel()
 
     def generation(self, generation_id: str) -> Generation:
         """A handle on a generation submitted earlier or elsewhere. Asks nothing yet."""
@@ -307,6 +333,15 @@ class AsyncClient(_Configured):
         """As `Client.submit`."""
         request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)
         return AsyncGeneration(self, await self._perform(self._operations.submit(request)))
+
+    async def batch(self, requests: Sequence[Mapping[str, Any]]) -> list[AsyncGeneration | MusewayError]:
+        """As `Client.batch`."""
+        outcomes = await self._perform(self._operations.batch(requests))
+        return [one if isinstance(one, MusewayError) else AsyncGeneration(self, one) for one in outcomes]
+
+    async def cancel(self, generation_id: str) -> dict[str, Any]:
+        """As `Client.cancel`."""
+        return await self.generation(generation_id).cancel()
 
     def generation(self, generation_id: str) -> AsyncGeneration:
         """As `Client.generation`."""

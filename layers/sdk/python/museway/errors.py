@@ -9,8 +9,10 @@
     │   └── UnknownModel          400  unknown_model                                     .nearest
     ├── AuthenticationError       401, 403
     ├── InsufficientCredits       402                                    .needed_micros .available_micros
+    ├── SpendingLimitReached      402  spending_limit_reached        .scope .period .limit_micros .counted_micros
     ├── NotFound                  404
     ├── AlreadyCreated            409  already_created                                   .key_id
+    ├── AlreadyFinished           409  already_finished
     ├── ModelRetired              410  model_retired                  .successor .price_difference_micros
     ├── PayloadTooLarge           413
     ├── RateLimited               429 (retried already)                            .retry_after_seconds
@@ -24,6 +26,7 @@ from typing import Any
 
 __all__ = [
     "AlreadyCreated",
+    "AlreadyFinished",
     "AuthenticationError",
     "ConnectionFailed",
     "GenerationFailed",
@@ -36,6 +39,7 @@ __all__ = [
     "PayloadTooLarge",
     "RateLimited",
     "ServerError",
+    "SpendingLimitReached",
     "UnknownModel",
     "WaitTimeout",
 ]
@@ -162,7 +166,7 @@ class AuthenticationError(MusewayError):
 
 
 class InsufficientCredits(MusewayError):
-    """The balance, or a spending limit, does not cover the call's maximum; nothing was held."""
+    """The balance does not cover the call's maximum; nothing was held."""
 
     @property
     def needed_micros(self) -> int | None:
@@ -173,6 +177,39 @@ class InsufficientCredits(MusewayError):
     def available_micros(self) -> int | None:
         """What the project had available, in micros of a US dollar."""
         return self.fields.get("available_micros")
+
+
+class SpendingLimitReached(MusewayError):
+    """A limit of the key or of its project leaves no room for the call's maximum; nothing was held."""
+
+    @property
+    def scope(self) -> str | None:
+        """Whose limit it is: `key` or `project`."""
+        return self.fields.get("scope")
+
+    @property
+    def period(self) -> str | None:
+        """What it limits: a `day` or a `month` (UTC), or the `total`."""
+        return self.fields.get("period")
+
+    @property
+    def limit_micros(self) -> int | None:
+        """The limit, in micros of a US dollar."""
+        return self.fields.get("limit_micros")
+
+    @property
+    def counted_micros(self) -> int | None:
+        """What is held and spent under it, in micros of a US dollar."""
+        return self.fields.get("counted_micros")
+
+    @property
+    def needed_micros(self) -> int | None:
+        """What the call could cost at most, in micros of a US dollar."""
+        return self.fields.get("needed_micros")
+
+
+class AlreadyFinished(MusewayError):
+    """There is nothing to cancel any more: the generation has ended, or its provider has delivered."""
 
 
 class NotFound(MusewayError):

@@ -9,8 +9,8 @@ from tests.unit.sdk.cli.conftest import Museway
 from tests.unit.sdk.fake_gateway import FakeGateway, refusal
 
 COMMANDS = [
-    "run", "models", "pricing", "estimate", "status", "upload", "balance", "records", "verify", "up", "down", "admin",
-    "keys", "settings",
+    "run", "models", "pricing", "estimate", "status", "cancel", "batch", "upload", "balance", "records", "verify",
+    "up", "down", "admin", "keys", "settings",
 ]  # fmt: skip
 
 

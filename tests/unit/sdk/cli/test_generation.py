@@ -1,4 +1,4 @@
-"""run, status, upload."""
+"""run, status, cancel, upload."""
 
 import json
 from collections.abc import Callable
@@ -106,6 +106,23 @@ def test_local_status(museway: Museway, gateway: FakeGateway, local_file: Callab
     stopped = museway("status", "--local", "--json")
     assert (stopped.exit_code, json.loads(stopped.stdout)["running"]) == (1, False)
     assert "nothing answers" in museway("status", "--local").stderr
+
+
+def test_cancel_prints_the_state(museway: Museway, gateway: FakeGateway) -> None:
+    museway("batch", "-", stdin='{"model": "nano-banana"}')
+    cancelled = museway("cancel", "gen_1")
+    assert (cancelled.exit_code, cancelled.stdout) == (0, "cancelled\n")
+    assert json.loads(museway("cancel", "gen_1", "--json").stdout)["billed_micros"] == 0
+    assert "error       It was cancelled by its caller. (cancelled)\n" in museway("status", "gen_1").stdout
+
+
+def test_what_has_ended_is_not_cancelled(museway: Museway, gateway: FakeGateway) -> None:
+    museway("run", MODEL)
+    refused = museway("cancel", "gen_1")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "(already_finished)" in refused.stderr
+    assert "generation: gen_1" in refused.stderr
+    assert museway("cancel", "gen_2").exit_code == 1
 
 
 def test_upload(museway: Museway, gateway: FakeGateway, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from gateway.ledger.accounts import (
     Totals,
     account_of,
     drain,
+    insufficient,
     listing,
     project_of,
     resize,
@@ -41,6 +42,6 @@ from gateway.ledger.transfers import (
 
 __all__ = [
     "AMOUNT_MICROS_MAX", "OPEN", "RELEASED", "SETTLED", "SHARDS_MAX", "Account", "Counter", "Reservation", "Totals",
-    "account_of", "adjust", "begin_counting", "counted", "drain", "grant", "hold_of", "limits_of", "listing",
-    "project_of", "refund", "release", "reserve", "resize", "settle", "start_counting", "totals",
+    "account_of", "adjust", "begin_counting", "counted", "drain", "grant", "hold_of", "insufficient", "limits_of",
+    "listing", "project_of", "refund", "release", "reserve", "resize", "settle", "start_counting", "totals",
 ]  # fmt: skip

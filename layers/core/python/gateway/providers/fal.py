@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from gateway import transport
 from gateway.config import settings
+from gateway.nondelivery import NonDelivery
 from gateway.provider import (
     Accepted,
     Failed,
@@ -51,7 +52,6 @@ _MODEL_TROUBLES = frozenset(
         "generation_timeout",
         "downstream_service_error",
         "downstream_service_unavailable",
-        "no_media_generated",
     }
 )
 
@@ -74,7 +74,7 @@ class Fal:
         """
         headers = self._headers()
         if headers is None:
-            return Refused("provider_auth", "There is no usable key for fal.", retryable=True)
+            return Refused(NonDelivery.PROVIDER_AUTH, "There is no usable key for fal.", retryable=True)
         url = f"{self._base_url}/{submission.endpoint}"
         if submission.webhook_url:
             url += "?" + urlencode({"fal_webhook": submission.webhook_url})
@@ -90,7 +90,7 @@ class Fal:
                 max_bytes=ANSWER_BYTES_MAX,
             )
         except transport.NeverSent:
-            return Refused("provider_unavailable", "fal could not be reached.", retryable=True)
+            return Refused(NonDelivery.PROVIDER_UNAVAILABLE, "fal could not be reached.", retryable=True)
         except transport.NoAnswer:
             return Uncertain("fal took the request and did not answer.")
         if 300 <= answer.status < 500:
@@ -107,7 +107,7 @@ class Fal:
         if answer is None:
             return Uncertain("fal did not answer.")
         if answer.status == 404:
-            return Failed("provider_lost", "fal does not know the job.", retryable=True)
+            return Failed(NonDelivery.PROVIDER_LOST, "fal does not know the job.", retryable=True)
         state = answered(answer) if answer.status in (200, 202) else {}
         match state.get("status"):
             case "IN_QUEUE" | "IN_PROGRESS":
@@ -172,20 +172,21 @@ def _refused(answer: transport.Answer) -> Refused:
     """A submit that fal turned down by an explicit status below 500: nothing was queued."""
     match answer.status:
         case 401 | 402 | 403:
-            return Refused("provider_auth", "fal does not accept our account for this model.", retryable=True)
+            return Refused(NonDelivery.PROVIDER_AUTH, "fal does not accept our account for this model.", retryable=True)
         case 429:
-            return Refused("rate_limited", "fal limits our rate.", retryable=True)
+            return Refused(NonDelivery.RATE_LIMITED, "fal limits our rate.", retryable=True)
         case 400 | 413 | 422:
             failed = _model_error(answer)
-            code = "moderated_input" if failed.code.startswith("moderated") else "invalid_inputs"
+            moderated = failed.code in {NonDelivery.MODERATED_INPUT, NonDelivery.MODERATED_OUTPUT}
+            code = NonDelivery.MODERATED_INPUT if moderated else NonDelivery.INVALID_INPUTS
             return Refused(code, failed.message, retryable=False)
-    return Refused("provider_unavailable", f"fal answered with status {answer.status}.", retryable=True)
+    return Refused(NonDelivery.PROVIDER_UNAVAILABLE, f"fal answered with status {answer.status}.", retryable=True)
 
 
 def _ended(state: Mapping[str, Any], result: transport.Answer | None) -> PollOutcome:
     """What became of a completed job. A failed one is COMPLETED too; its error may stand in either answer."""
     told = state.get("error")
-    failed = Failed("provider_error", brief(f"fal: {told}"), retryable=True) if told else None
+    failed = Failed(NonDelivery.PROVIDER_ERROR, brief(f"fal: {told}"), retryable=True) if told else None
     if result is None:
         return failed or Uncertain("fal did not give the result.")
     if result.status == 200:
@@ -193,11 +194,11 @@ def _ended(state: Mapping[str, Any], result: transport.Answer | None) -> PollOut
     if result.status in (400, 413, 422):
         return _model_error(result)
     if result.status in (404, 410) and not failed:
-        return Failed("expired_output", "fal no longer has the result.", retryable=True)
+        return Failed(NonDelivery.EXPIRED_OUTPUT, "fal no longer has the result.", retryable=True)
     detail = answered(result).get("detail")
     if result.status >= 500 and detail and not failed:
         # The result's address repeats the status of the model; without its body it may be the queue's own.
-        return Failed("provider_error", brief(f"fal: {detail}"), retryable=True)
+        return Failed(NonDelivery.PROVIDER_ERROR, brief(f"fal: {detail}"), retryable=True)
     return failed or Uncertain(f"fal gave no result but status {result.status}.")
 
 
@@ -211,11 +212,13 @@ def _model_error(answer: transport.Answer) -> Failed:
     kinds = {str(one.get("type")) for one in errors}
     if "content_policy_violation" in kinds:
         # `loc` names the input at fault; a check of what was made has none to name.
-        code = "moderated_input" if place else "moderated_output"
+        code = NonDelivery.MODERATED_INPUT if place else NonDelivery.MODERATED_OUTPUT
         return Failed(code, message, retryable=False)
+    if "no_media_generated" in kinds:
+        return Failed(NonDelivery.EMPTY_OUTPUT, message, retryable=True)
     if kinds & _MODEL_TROUBLES:
-        return Failed("provider_error", message, retryable=True)
-    return Failed("invalid_inputs", message, retryable=False)
+        return Failed(NonDelivery.PROVIDER_ERROR, message, retryable=True)
+    return Failed(NonDelivery.INVALID_INPUTS, message, retryable=False)
 
 
 def _finished(state: Mapping[str, Any], result: transport.Answer) -> PollOutcome:
@@ -228,7 +231,7 @@ def _finished(state: Mapping[str, Any], result: transport.Answer) -> PollOutcome
     if isinstance(flags, list) and len(flags) == len(outputs) and any(flags):
         outputs = tuple(one for one, flagged in zip(outputs, flags, strict=True) if not flagged)
         if not outputs:
-            return Failed("moderated_output", "fal's safety checker withheld the output.", retryable=False)
+            return Failed(NonDelivery.MODERATED_OUTPUT, "fal's safety checker withheld the output.", retryable=False)
     usage = quantities(compute_seconds=metrics.get("inference_time"))
     return Finished(outputs, metrics=metrics, raw=raw, usage=usage)
 

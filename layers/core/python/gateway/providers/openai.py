@@ -14,6 +14,7 @@ from typing import Any
 
 from gateway import media, transport, url_guard
 from gateway.errors import SourceRefused
+from gateway.nondelivery import NonDelivery
 from gateway.provider import (
     Failed,
     Finished,
@@ -53,19 +54,21 @@ class OpenAI:
         """Make the call and wait for its output. What may have been made and did not arrive is `Uncertain`."""
         key = self._api_key()
         if key is None:
-            return Refused("provider_auth", "There is no usable key for OpenAI.", retryable=True)
+            return Refused(NonDelivery.PROVIDER_AUTH, "There is no usable key for OpenAI.", retryable=True)
         deadline = time.monotonic() + submission.timeout_seconds
         try:
             carried = _carried(submission)
         except SourceRefused as refusal:
             # fal and others fetch sources by themselves and may reach what we cannot.
             unreachable = refusal.error_code == "source_unreachable"
-            return Refused("invalid_inputs", refusal.message, retryable=unreachable)
+            return Refused(NonDelivery.INVALID_INPUTS, refusal.message, retryable=unreachable)
         return self._send(submission, key, carried, deadline - time.monotonic())
 
     def poll(self, reference: Mapping[str, str]) -> PollOutcome:  # noqa: ARG002
         """There is nothing to ask: an answer that was lost cannot be found again, nor the call repeated."""
-        return Failed("provider_lost", "OpenAI's answer did not arrive and cannot be asked for.", retryable=False)
+        return Failed(
+            NonDelivery.PROVIDER_LOST, "OpenAI's answer did not arrive and cannot be asked for.", retryable=False
+        )
 
     def cancel(self, reference: Mapping[str, str]) -> bool:  # noqa: ARG002
         """OpenAI cannot cancel these calls."""
@@ -87,7 +90,7 @@ class OpenAI:
                 **carried,
             )
         except transport.NeverSent:
-            return Refused("provider_unavailable", "OpenAI could not be reached.", retryable=True)
+            return Refused(NonDelivery.PROVIDER_UNAVAILABLE, "OpenAI could not be reached.", retryable=True)
         except transport.AnswerTooLarge:
             # The call is over, and what it made is of no use to anybody.
             return Finished(())
@@ -151,17 +154,20 @@ def _refused(answer: transport.Answer) -> Refused:
     """An explicit status below 500: nothing was made, or what was made was blocked and is not charged."""
     error = _error(answer)
     if error.get("code") in _MODERATION_CODES:
-        return Refused("moderated_input", brief(f"OpenAI: {error.get('message')}"), retryable=False)
+        # Without a word on the stage it is the prompt that was looked at.
+        made = _object(error, "moderation_details").get("moderation_stage") == "output"
+        code = NonDelivery.MODERATED_OUTPUT if made else NonDelivery.MODERATED_INPUT
+        return Refused(code, brief(f"OpenAI: {error.get('message')}"), retryable=False)
     match answer.status:
         case 400 | 413 | 422:
             message = error.get("message") or "the inputs were refused"
-            return Refused("invalid_inputs", brief(f"OpenAI: {message}"), retryable=False)
+            return Refused(NonDelivery.INVALID_INPUTS, brief(f"OpenAI: {message}"), retryable=False)
         case 401 | 402 | 403:
             message = "OpenAI does not accept our account for this model."
-            return Refused("provider_auth", message, retryable=True)
+            return Refused(NonDelivery.PROVIDER_AUTH, message, retryable=True)
         case 429:
-            return Refused("rate_limited", "OpenAI limits our rate.", retryable=True)
-    return Refused("provider_unavailable", f"OpenAI answered with status {answer.status}.", retryable=True)
+            return Refused(NonDelivery.RATE_LIMITED, "OpenAI limits our rate.", retryable=True)
+    return Refused(NonDelivery.PROVIDER_UNAVAILABLE, f"OpenAI answered with status {answer.status}.", retryable=True)
 
 
 def _error(answer: transport.Answer) -> Mapping[str, Any]:
@@ -183,7 +189,7 @@ def _chat(answer: transport.Answer) -> Finished | Failed:
         elif isinstance(text, str) and text.strip():
             texts.append(text)
     if withheld and not texts:
-        return Failed("moderated_output", withheld[0], retryable=False)
+        return Failed(NonDelivery.MODERATED_OUTPUT, withheld[0], retryable=False)
     return Finished(
         tuple(MediaBytes(text.encode(errors="replace"), media.TEXT_TYPE) for text in texts),
         metrics=_metrics(answer) | ({"usage": usage} if usage else {}),

@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway import telemetry, transport
+from gateway.nondelivery import NonDelivery
 from gateway.provider import (
     Accepted,
     Failed,
@@ -65,7 +66,7 @@ class Replicate:
         """
         headers = self._headers()
         if headers is None:
-            return Refused("provider_auth", "There is no usable key for Replicate.", retryable=True)
+            return Refused(NonDelivery.PROVIDER_AUTH, "There is no usable key for Replicate.", retryable=True)
         if submission.webhook_url:
             self._signing_key.note(headers)
         path, body = _creation(submission)
@@ -79,7 +80,7 @@ class Replicate:
                 max_bytes=ANSWER_BYTES_MAX,
             )
         except transport.NeverSent:
-            return Refused("provider_unavailable", "Replicate could not be reached.", retryable=True)
+            return Refused(NonDelivery.PROVIDER_UNAVAILABLE, "Replicate could not be reached.", retryable=True)
         except transport.NoAnswer:
             return Uncertain("Replicate took the request and did not answer.")
         if 300 <= answer.status < 500:
@@ -98,7 +99,7 @@ class Replicate:
         if answer is None:
             return Uncertain("Replicate did not answer.")
         if answer.status == 404:
-            return Failed("provider_lost", "Replicate does not know the prediction.", retryable=True)
+            return Failed(NonDelivery.PROVIDER_LOST, "Replicate does not know the prediction.", retryable=True)
         prediction = answered(answer) if answer.status == 200 else {}
         match prediction.get("status"):
             case "starting" | "processing":
@@ -108,9 +109,11 @@ class Replicate:
             case "failed":
                 return _failed(str(prediction.get("error") or "no reason was given"))
             case "canceled":
-                return Failed("provider_error", "Replicate: the prediction was cancelled.", retryable=True)
+                return Failed(NonDelivery.PROVIDER_ERROR, "Replicate: the prediction was cancelled.", retryable=True)
             case "aborted":
-                return Failed("provider_error", "Replicate: the prediction did not start in time.", retryable=True)
+                return Failed(
+                    NonDelivery.PROVIDER_ERROR, "Replicate: the prediction did not start in time.", retryable=True
+                )
         return Uncertain(f"Replicate answered with status {answer.status} and no state.")
 
     def cancel(self, reference: Mapping[str, str]) -> bool:
@@ -173,19 +176,21 @@ def _refused(answer: transport.Answer) -> Refused:
     problem = answered(answer)
     match answer.status:
         case 401 | 402 | 403:
-            return Refused("provider_auth", "Replicate does not accept our account for this model.", retryable=True)
+            return Refused(
+                NonDelivery.PROVIDER_AUTH, "Replicate does not accept our account for this model.", retryable=True
+            )
         case 429:
-            return Refused("rate_limited", "Replicate limits our rate.", retryable=True)
+            return Refused(NonDelivery.RATE_LIMITED, "Replicate limits our rate.", retryable=True)
         case 400 | 413 | 422:
             message = problem.get("detail") or problem.get("title") or "the inputs were refused"
-            return Refused("invalid_inputs", brief(f"Replicate: {message}"), retryable=False)
-    return Refused("provider_unavailable", f"Replicate answered with status {answer.status}.", retryable=True)
+            return Refused(NonDelivery.INVALID_INPUTS, brief(f"Replicate: {message}"), retryable=False)
+    return Refused(NonDelivery.PROVIDER_UNAVAILABLE, f"Replicate answered with status {answer.status}.", retryable=True)
 
 
 def _succeeded(prediction: Mapping[str, Any]) -> PollOutcome:
     output = prediction.get("output")
     if not output and prediction.get("data_removed"):
-        return Failed("expired_output", "Replicate no longer has the output.", retryable=True)
+        return Failed(NonDelivery.EXPIRED_OUTPUT, "Replicate no longer has the output.", retryable=True)
     told = prediction.get("metrics")
     metrics = told if isinstance(told, dict) else {}
     return Finished(
@@ -210,10 +215,10 @@ def _failed(error: str) -> Failed:
     """A failure is a text alone; its wording is all there is to tell them apart."""
     message, words = brief(f"Replicate: {error}"), error.lower()
     if any(told in words for told in _MODERATED):
-        return Failed("moderated_output", message, retryable=False)
+        return Failed(NonDelivery.MODERATED_OUTPUT, message, retryable=False)
     if words.startswith(_INVALID_INPUT):
-        return Failed("invalid_inputs", message, retryable=False)
-    return Failed("provider_error", message, retryable=True)
+        return Failed(NonDelivery.INVALID_INPUTS, message, retryable=False)
+    return Failed(NonDelivery.PROVIDER_ERROR, message, retryable=True)
 
 
 def _progress(logs: object) -> int | None:

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from gateway import ids, ledger, tables
+from gateway import ids, jobs, ledger, tables
 from gateway.auth import Principal
 from gateway.errors import Conflict, GatewayError, InsufficientCredits, SpendingLimitReached, Unavailable
 from gateway.submission.accepting import accepted, tell_submitted
-from gateway.submission.freezing import Job, check_same, frozen
+from gateway.submission.freezing import Job, differing, frozen, reused
 from gateway.submission.orders import Order, price, terms_of
 
 BATCH_MAX = 90
@@ -26,8 +26,9 @@ Outcome = tables.Generation | GatewayError
 
 def submit_batch(
     principal: Principal, orders: Sequence[Order | GatewayError], idempotency_key: str | None, request_id: str
-) -> list[Outcome]:
-    """Accept or refuse each of up to `BATCH_MAX` orders on its own; answers the outcomes in their order.
+) -> tuple[list[Outcome], bool]:
+    """Accept or refuse each of up to `BATCH_MAX` orders on its own; answers the outcomes in their order, and whether
+    they all are a replay.
 
     An order may already be a refusal, which stays one. Where the balance or a limit does not cover all, those that
     fit are accepted, the first ones first. Under an idempotency key each order has an id of its own, so a repeat finds
@@ -35,8 +36,11 @@ def submit_batch(
     order before (or their number was); then nothing has changed.
     """
     orders = [one if isinstance(one, GatewayError) else replace(one, batch_size=len(orders)) for one in orders]
-    generation_ids = [_generation_id(principal, idempotency_key, number) for number in range(len(orders))]
+    generation_ids = [_generation_id(principal, idempotency_key, number) for number in range(BATCH_MAX)]
     outcomes: dict[str, Outcome] = dict(_accepted_before(generation_ids, orders) if idempotency_key else {})
+    generation_ids = generation_ids[: len(orders)]
+    if len(outcomes) == len(orders):
+        return [outcomes[generation_id] for generation_id in generation_ids], True
     project = ledger.project_of(principal.project_id)
     wanted: list[Job] = []
     for generation_id, order in zip(generation_ids, orders, strict=True):
@@ -53,7 +57,7 @@ def submit_batch(
     held = [job for job in wanted if job.generation_id not in outcomes]
     for start in range(0, len(held), _JOBS_PER_TRANSACTION):
         outcomes |= _insert(held[start : start + _JOBS_PER_TRANSACTION])
-    return [outcomes[generation_id] for generation_id in generation_ids]
+    return [outcomes[generation_id] for generation_id in generation_ids], False
 
 
 def batch_view(outcomes: Sequence[Outcome], base_url: str) -> dict[str, Any]:
@@ -65,7 +69,8 @@ def batch_view(outcomes: Sequence[Outcome], base_url: str) -> dict[str, Any]:
 
 def _outcome_view(number: int, outcome: Outcome, base_url: str) -> dict[str, Any]:
     if isinstance(outcome, GatewayError):
-        return {"index": number, "status": outcome.status, "generation": None, "error": outcome.body()}
+        error = {name: value for name, value in outcome.body().items() if value is not None}
+        return {"index": number, "status": outcome.status, "generation": None, "error": error}
     return {"index": number, "status": 202, "generation": accepted(outcome, base_url), "error": None}
 
 
@@ -78,14 +83,30 @@ def _generation_id(principal: Principal, idempotency_key: str | None, number: in
 def _accepted_before(
     generation_ids: Sequence[str], orders: Sequence[Order | GatewayError]
 ) -> dict[str, tables.Generation]:
-    """The generations that an earlier call under the same key made."""
+    """The generations that an earlier call under the same key made, looked for also where it was longer.
+
+    Raises IdempotencyKeyReused with the fields that differ, as `requests.0.prompt`; `requests` when their number does.
+    """
     keys = [f"GENERATION#{one}" for one in generation_ids]
     generations = {one.pk: one for one in tables.Generation.find_many([(pk, "GENERATION") for pk in keys])}
     stored = {one.pk: one for one in tables.Order.find_many([(pk, "ORDER") for pk in generations])}
-    for pk, order in zip(keys, orders, strict=True):
-        if pk in stored and isinstance(order, Order):
-            check_same(stored[pk], order)
+    sizes = {one.fingerprint["batch_size"] for one in stored.values()}
+    if sizes - {ids.digest(len(orders))}:
+        raise reused(["requests"])
+    fields: list[str] = []
+    for number, (pk, order) in enumerate(zip(keys, orders, strict=False)):
+        if pk in stored:
+            fields += (f"requests.{number}.{name}" for name in _differing(stored[pk], order))
+    if fields:
+        raise reused(fields)
     return {one.generation_id: one for one in generations.values()}
+
+
+def _differing(stored: tables.Order, order: Order | GatewayError) -> list[str]:
+    """What differs from an order that was accepted; of a request that is none now, the field that it lacks."""
+    if isinstance(order, GatewayError):
+        return [order.fields["field"]]
+    return differing(stored, order.fingerprint())
 
 
 def _reserve(project: tables.Project, principal: Principal, jobs_wanted: Sequence[Job]) -> dict[str, GatewayError]:
@@ -100,37 +121,45 @@ def _reserve(project: tables.Project, principal: Principal, jobs_wanted: Sequenc
         reservations = [ledger.Reservation(job.generation_id, job.maximum_micros) for job in wanted]
         try:
             ledger.reserve(account, principal.key_id, reservations, limits, ids.now(), None)
-        except (InsufficientCredits, SpendingLimitReached) as refusal:
-            kept, left = _fitting(wanted, refusal)
-            refused |= {job.generation_id: _of(refusal, job) for job in left}
-            wanted = kept
-        except tables.ConditionFailed:
-            # An earlier or a concurrent call under the same key holds for some of them already.
-            there = tables.Hold.find_many([(f"HOLD#{job.generation_id}", "HOLD") for job in wanted])
-            wanted = [job for job in wanted if job.generation_id not in {one.generation_id for one in there}]
+        except (InsufficientCredits, SpendingLimitReached, tables.ConditionFailed) as failed:
+            # An earlier or a concurrent call under the same key may hold for some of them already.
+            there = {one.pk for one in tables.Hold.find_many([(f"HOLD#{job.generation_id}", "HOLD") for job in wanted])}
+            if there:
+                wanted = [job for job in wanted if f"HOLD#{job.generation_id}" not in there]
+            elif isinstance(failed, GatewayError):
+                wanted, left = _fitting(wanted, failed)
+                refused |= left
         else:
             return refused
     raise Unavailable("The account is busy; nothing was changed.")
 
 
-def _fitting(wanted: Sequence[Job], refusal: GatewayError) -> tuple[list[Job], list[Job]]:
-    """Those of the jobs that the room which is left covers, first come first served, and the others."""
-    fields = refusal.fields
-    room_micros = fields.get("available_micros", fields.get("limit_micros", 0) - fields.get("counted_micros", 0))
+def _fitting(wanted: Sequence[Job], refusal: GatewayError) -> tuple[list[Job], dict[str, GatewayError]]:
+    """Those of the jobs that the room which is left covers, first come first served, and why each other is refused."""
     kept: list[Job] = []
-    left: list[Job] = []
+    refused: dict[str, GatewayError] = {}
+    kept_micros = 0
     for job in wanted:
-        fits = job.maximum_micros <= room_micros
-        room_micros -= job.maximum_micros if fits else 0
-        (kept if fits else left).append(job)
-    return kept, left
+        refusal_now = _said_of(job, refusal, kept_micros)
+        if refusal_now is None:
+            kept.append(job)
+            kept_micros += job.maximum_micros
+        else:
+            refused[job.generation_id] = refusal_now
+    return kept, refused
 
 
-def _of(refusal: GatewayError, job: Job) -> GatewayError:
-    """The refusal of all, said of one."""
-    fields = refusal.fields | {"needed_micros": job.maximum_micros}
-    fields.pop("needed_credits", None)
-    return type(refusal)(refusal.message, **fields)
+def _said_of(job: Job, refusal: GatewayError, kept_micros: int) -> GatewayError | None:
+    """The refusal of all as that of one job, after others were kept; None when there is room for it."""
+    fields, needed_micros = refusal.fields, job.maximum_micros
+    if isinstance(refusal, InsufficientCredits):
+        available_micros = fields["available_micros"] - kept_micros
+        return ledger.insufficient(needed_micros, available_micros) if needed_micros > available_micros else None
+    counted_micros = fields["counted_micros"] + kept_micros
+    if counted_micros + needed_micros <= fields["limit_micros"]:
+        return None
+    told = fields | {"counted_micros": counted_micros, "needed_micros": needed_micros}
+    return SpendingLimitReached(refusal.message, **told)
 
 
 def _insert(jobs_held: Sequence[Job]) -> dict[str, Outcome]:
@@ -161,7 +190,9 @@ def _concerns(failed: tables.ConditionFailed, job: Job) -> bool:
 def _met(job: Job) -> Outcome:
     """What was there instead of an open hold without a generation."""
     if existing := tables.Generation.find(job.generation_id):
-        return existing
+        # Of a concurrent call under the same key, or our own write whose answer was lost.
+        fields = differing(jobs.order_of(existing), job.order.fingerprint)
+        return reused(fields) if fields else existing
     return Conflict(
         "The hold of an earlier attempt under this key was released, or was for another price.",
         code="hold_released",

@@ -1,7 +1,7 @@
 """An accepted order as it is stored: what happens later needs neither the catalog nor the inputs."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,13 +89,20 @@ def frozen(
 
 def check_same(stored: tables.Order, order: Order) -> None:
     """Raise IdempotencyKeyReused when a key's first order was another one, naming what differs."""
-    before, now = stored.fingerprint, order.fingerprint()
-    differing = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
-    if differing:
-        raise IdempotencyKeyReused(
-            "This Idempotency-Key was used for another request.",
-            fields=[name.removeprefix("inputs.") for name in differing],
-        )
+    if fields := differing(stored, order.fingerprint()):
+        raise reused(fields)
+
+
+def differing(stored: tables.Order, fingerprint: Mapping[str, str]) -> list[str]:
+    """The fields in which an order differs from the one that was stored."""
+    before = stored.fingerprint
+    names = sorted(name for name in {*before, *fingerprint} if before.get(name) != fingerprint.get(name))
+    return [name.removeprefix("inputs.") for name in names]
+
+
+def reused(fields: Sequence[str]) -> IdempotencyKeyReused:
+    """The refusal of another request under a key, with the names of the fields that differ."""
+    return IdempotencyKeyReused("This Idempotency-Key was used for another request.", fields=list(fields))
 
 
 def _offer(offer: catalog.Offer, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ MICROS_PLACES = 6
 CREDIT_PLACES = 4
 _FIELDS_SAID = (
     *("field", "allowed", "available_variants", "nearest", "successor", "price_difference_micros"),
-    *("needed_micros", "available_micros", "scope", "key_id"),
+    *("needed_micros", "available_micros", "scope", "period", "limit_micros", "counted_micros", "key_id"),
 )
 
 

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from museway import __version__
-from museway.cli import admin, billing, catalog, generation, keys, local, models, settings, verify
+from museway.cli import admin, batches, billing, catalog, generation, keys, local, models, settings, verify
 from museway.cli._output import say, say_error
 from museway.errors import MusewayError
 
@@ -38,6 +38,8 @@ for _command in (
     models.pricing,
     models.estimate,
     generation.status,
+    generation.cancel,
+    batches.batch,
     generation.upload,
     billing.balance,
     billing.records,

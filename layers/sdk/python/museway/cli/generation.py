@@ -1,4 +1,4 @@
-"""Commands that speak of generations: run, status, upload."""
+"""Commands that speak of generations: run, status, cancel, upload."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -94,6 +94,16 @@ def status(
             ("completed", answer.get("completed_at")),
         ]
     )
+
+
+def cancel(
+    generation_id: Annotated[str, typer.Argument(metavar="ID", help="A generation's id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Stop a generation that has not been delivered; nothing is charged for it."""
+    with make_client() as client:
+        answer = client.cancel(generation_id)
+    say_json(answer) if as_json else say(str(answer.get("status")))
 
 
 def upload(
