@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway import auth, jobs, ledger, operator, tables
+from gateway import jobs, keys, ledger, operator, tables
 from tests.integration.world import GRANTED_MICROS, PROJECT, Crash, World, world
 
 PRICE_MICROS = 39_000
@@ -198,7 +198,7 @@ def test_cancelling_again_answers_the_same_and_changes_nothing(museway: World) -
 def test_of_another_project_it_is_not_there(museway: World) -> None:
     generation_id = museway.generate()
     operator.perform({"action": "project.create", "project_id": "other", "name": "Other"})
-    _, foreign = auth.create_key("other", "key")
+    foreign = keys.create("other", "key")["api_key"]
     assert cancel(museway, generation_id, key=foreign)[1]["error"] == "not_found"
     assert cancel(museway, "gen_none")[0] == 404
     assert museway.totals().held_micros == PRICE_MICROS
@@ -206,10 +206,7 @@ def test_of_another_project_it_is_not_there(museway: World) -> None:
 
 def test_it_needs_the_scope_of_who_generates(museway: World) -> None:
     generation_id = museway.generate()
-    key_id, reading = auth.create_key(PROJECT, "reader")
-    found = tables.ApiKey.find(key_id)
-    assert found
-    assert found.change([tables.ApiKey.scopes.set(["read", "billing:read"])])
+    reading = keys.create(PROJECT, "reader", scopes=["read", "billing:read"])["api_key"]
     status, refused = cancel(museway, generation_id, key=reading)
     assert (status, refused["error"]) == (403, "forbidden")
     assert cancel(museway, generation_id, key=None)[0] == 401
