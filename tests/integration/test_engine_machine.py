@@ -27,10 +27,10 @@ from hypothesis.stateful import (
 from gateway import audit, ids, ledger, reconcile
 from gateway.errors import BadRequest
 from tests.integration.world import GRANTED_MICROS, PROJECT, Crash, World, world
-from tests.invariants import violations
+from tests.invariants import FINAL, violations
 
 SCRIPTS = ("deliver", "deliver_at_once", "fail", "refuse", "lose_answer", "deliver_nothing", "never_finish")
-RANKS = {"pending": 0, "processing": 1, "completed": 2, "failed": 2}
+RANKS = {"pending": 0, "processing": 1, "completed": 2, "failed": 2, "cancelled": 2}
 # Priced so that a few of the dear ones empty the balance: 39,000 micros an image, and up to 1,450,000.
 BODIES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/v1/generate/media", {"model": "nano-banana", "prompt": "a fox"}),
@@ -101,6 +101,42 @@ class Engine(RuleBasedStateMachine):
                 self.asked[answer["generation_id"]] = inputs.get("num_images") or inputs.get("n") or 1
                 return path, body, key, answer
         return None
+
+    @rule(
+        target=answered,
+        asked=st.lists(st.sampled_from([BODIES[0][1], BODIES[1][1], {"model": "no such"}]), min_size=1, max_size=4),
+        script=st.sampled_from(SCRIPTS),
+        with_key=st.booleans(),
+        retries=st.integers(0, 2),
+    )
+    def submit_batch(self, asked: list[dict[str, Any]], script: str, with_key: bool, retries: int) -> Any:
+        """Many at once; each is accepted or refused on its own, and a repeat answers the same generations."""
+        self.keys += with_key
+        key = f"k{self.keys}" if with_key else None
+        made: dict[int, Any] = {}
+        for _ in range(1 + retries * with_key):
+            with suppress(Crash):
+                status, answer, _ = self._post("/v1/generate/media:batch", {"requests": asked}, key)
+                assert status == 202, answer
+                for item, body in zip(answer["items"], asked, strict=True):
+                    if item["error"]:
+                        assert item["error"]["error"] in {"unknown_model", "insufficient_credits", "hold_released"}
+                        assert item["index"] not in made
+                        continue
+                    assert made.setdefault(item["index"], item["generation"]) == item["generation"]
+                    self.world.provider.scripts[item["generation"]["generation_id"]] = script
+                    self.prices[item["generation"]["generation_id"]] = item["generation"]["estimated_cost_micros"]
+                    self.asked[item["generation"]["generation_id"]] = body.get("num_images", 1)
+        return multiple(*(("/v1/generate/media", asked[number], None, one) for number, one in made.items()))
+
+    @rule(first=answered)
+    def cancel(self, first: Any) -> None:
+        with suppress(Crash):
+            status, answer, _ = self.world.request("POST", f"/v1/generations/{first[3]['generation_id']}/cancel")
+            if status == 409:
+                assert answer["error"] == "already_finished"
+            else:
+                assert (status, answer["status"], answer["billed_micros"]) == (200, "cancelled", 0)
 
     @rule(first=answered, changed=st.booleans())
     def repeat(self, first: Any, changed: bool) -> None:
@@ -219,7 +255,7 @@ class Engine(RuleBasedStateMachine):
         for now in stored.of_kind("GENERATION"):
             before = self.seen.get(now["pk"]["S"], now)
             assert RANKS[now["status"]["S"]] >= RANKS[before["status"]["S"]]
-            if before["status"]["S"] in {"completed", "failed"}:
+            if before["status"]["S"] in FINAL:
                 for name in ("status", "billed_micros", "error", "completed_at"):
                     assert now.get(name) == before.get(name), name
             self.seen[now["pk"]["S"]] = now
@@ -249,6 +285,9 @@ class Engine(RuleBasedStateMachine):
         """The faults stop; now everything must come to an end, and add up."""
         self.world.faults.at = None
         self.world.settle_down()
+        # What a batch held and died before using is released once nobody can come back for it.
+        self.world.clock.sleep(reconcile.ORPHAN_SECONDS + 1)
+        reconcile.run()
         self._check(at_rest=True)
         stored = Stored(self.world)
         outputs = {
