@@ -1,8 +1,8 @@
 """The reconciler: finishes what fell between, from the tables alone, and audits the money.
 
 It looks at generations whose time to be looked at has come: those whose execution never started or died,
-those past their deadline, those whose end nobody announced; at holds that no generation came for; at money on
-shards that take no holds any more. Everything it does is idempotent, so it may run beside a living execution.
+those past their deadline, those whose end nobody announced; at holds that no generation came for; at money
+that lies where no hold finds it. Everything it does is idempotent, so it may run beside a living execution.
 What it cannot finish in many tries is parked: looked at less often, with an alarm that somebody must look.
 """
 
@@ -94,17 +94,17 @@ def run() -> dict[str, int]:
 
 
 def _money_of(project: tables.Project) -> dict[str, int]:
-    """Release a project's holds that no generation came for, and gather what lies on former shards."""
+    """Release a project's holds that no generation came for, and level its shards."""
     account = ledger.Account.of(project)
     try:
         orphans = sum(_release_orphan(held) for held in _waiting_holds(account))
-        drained_micros = ledger.drain(account) if account.shards_ever > account.shard_count else 0
+        levelled_micros = ledger.level(account) if account.shards_ever > 1 else 0
     except Exception:
         # One project's trouble must not keep the others waiting; the next round meets it again.
         telemetry.logger.exception("a project's money could not be reconciled")
         telemetry.measure({"ReconciliationsFailed": 1})
         return {"failed_to_reconcile": 1}
-    return {kind: count for kind, count in (("orphans_released", orphans), ("drained_micros", drained_micros)) if count}
+    return {kind: count for kind, count in (("orphans_released", orphans), ("levelled_micros", levelled_micros)) if count}
 
 
 def _waiting_holds(account: ledger.Account) -> list[tables.Hold]:
