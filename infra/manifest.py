@@ -147,6 +147,7 @@ FUNCTIONS = (
             Grant("jobs", "GetItem BatchGetItem PutItem"),
             *_MOVE_MONEY,
             *_MOVE_MANY,
+            _READ_SHARDS,
         ),
         memory_mb=1024,
         environment=(

@@ -356,7 +356,7 @@ def broken(**_: Any) -> Any:
 
 def held_without_generation(name: str = "gen_nobody") -> None:
     wanted = [ledger.Reservation(name, 5_000), ledger.Reservation(f"{name}_too", 7_000)]
-    ledger.reserve(ledger.account_of(PROJECT), "key", wanted, [], ids.now(), lambda _: None)
+    ledger.reserve(ledger.account_of(PROJECT), "key", wanted, [], ids.now(), None)
 
 
 def test_a_hold_that_no_generation_came_for_is_released_after_five_minutes(museway: World) -> None:
