@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway import alerts, events, ids, ledger, reconcile, tables
+from gateway import alerts, closing, events, ids, ledger, reconcile, records, tables
+from gateway.provider import Finished, MediaBytes
 from gateway.spending import SpendingLimit
-from tests.integration.world import GRANTED_MICROS, PROJECT, World
+from tests.integration.world import GRANTED_MICROS, PROJECT, World, media_file
 
 PRICE_MICROS = 39_000
 
@@ -291,3 +292,33 @@ def test_a_refused_alert_of_one_project_is_reported_and_keeps_no_other_waiting(m
     assert (done["alerts"], done["failed_to_reconcile"]) == (1, 1)
     assert reconcile.run()["alerts"] == 1
     assert {one["project_id"] for one in bus.told("BalanceLow")} == {"acme", PROJECT}
+
+
+# What the operator's alarms watch.
+
+
+@pytest.mark.parametrize(
+    ("cost_usd", "loss_micros", "expected"),
+    [
+        (None, 0, {}),
+        ("0.039", 0, {}),
+        ("0.05", 0, {"ProviderCostDriftMicros": 11_000}),
+        ("0.03", 7, {"ProviderCostDriftMicros": 9_000, "OperatorLossMicros": 7}),
+    ],
+)
+def test_costs_that_alarms_watch_are_measured_without_the_model_too(
+    museway: World, monkeypatch: pytest.MonkeyPatch, cost_usd: str | None, loss_micros: int, expected: dict[str, int]
+) -> None:
+    measured: list[tuple[dict[str, Any], dict[str, str]]] = []
+    monkeypatch.setattr(closing.telemetry, "measure", lambda values, **names: measured.append((dict(values), names)))
+    real = records.billing_record
+    monkeypatch.setattr(records, "billing_record", lambda *given: real(*given) | {"loss_micros": loss_micros})
+    made = (MediaBytes(*media_file("png")),)
+    museway.provider.submit = lambda _: Finished(made, cost_usd=cost_usd)
+    generation_id = museway.generate()
+    museway.settle_down()
+    assert museway.generation(generation_id)["status"] == "completed"
+    overall = [values for values, names in measured if names == {"service": "museway-test"}]
+    assert overall == ([expected] if expected else [])
+    [by_model] = [values for values, names in measured if names and "SettledMicros" in values]
+    assert by_model.items() >= expected.items()
