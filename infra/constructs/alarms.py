@@ -12,6 +12,7 @@ from infra.constructs.http_api import HttpApi
 from infra.settings import Settings
 
 SERVER_ERRORS_IN_FIVE_MINUTES = 5
+COST_DRIFT_MICROS_IN_AN_HOUR = 1_000_000
 
 
 class Alarms(Construct):
@@ -39,6 +40,16 @@ class Alarms(Construct):
             _metric("Museway", "ReconciliationsFailed", service=naming.function(settings.stage, "reconcile")),
             "The reconciler could not finish a generation; its log says why, and it tries again each minute.",
         )
+        self._alarm(
+            "generations_parked",
+            # Each is tried, and measured, a little less than once an hour.
+            _metric("Museway", "GenerationsParked", service=naming.function(settings.stage, "reconcile")).with_(
+                period=Duration.hours(2)
+            ),
+            "A generation could not be finished in many tries and its hold stays open. `museway admin audit` names it, "
+            "the reconciler's log says why; once the cause is gone, the next hourly try finishes it.",
+        )
+        self._watch_costs(naming.stack(settings.stage))
         fx_rates = naming.function(settings.stage, "fx_rates")
         self._alarm(
             "fx_rates_stale",
@@ -64,6 +75,22 @@ class Alarms(Construct):
                 _metric("AWS/States", metric, StateMachineArn=estate.machine_arn),
                 "An execution of a generation ended otherwise than by its own steps; the reconciler restarts it.",
             )
+
+    def _watch_costs(self, service: str) -> None:
+        """What providers charge, against what is held and listed; measured once more without the model."""
+        self._alarm(
+            "operator_loss",
+            _metric("Museway", "OperatorLossMicros", service=service),
+            "A provider charged more than was held, and the account's operator bears the rest. The log line 'the "
+            "provider charged more than was held' names the generation and the model: correct the meter's maximum.",
+        )
+        self._alarm(
+            "provider_cost_drift",
+            _metric("Museway", "ProviderCostDriftMicros", service=service).with_(period=Duration.hours(1)),
+            "What providers report as charged has drifted from the list prices by a dollar or more within an hour. "
+            "The same metric by model tells which one: compare its rates with the provider's, publish a new catalog.",
+            threshold=COST_DRIFT_MICROS_IN_AN_HOUR,
+        )
 
     def _alarm(self, name: str, metric: cloudwatch.Metric, meaning: str, threshold: int = 1) -> None:
         alarm = cloudwatch.Alarm(

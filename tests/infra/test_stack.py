@@ -276,6 +276,9 @@ class TestWork:
             "ApproximateNumberOfMessagesVisible",
             "LedgerEquationsBroken",
             "ReconciliationsFailed",
+            "GenerationsParked",
+            "OperatorLossMicros",
+            "ProviderCostDriftMicros",
             "FxRatesStale",
             "FxRatesChanged",
             "5xx",
@@ -286,6 +289,12 @@ class TestWork:
         assert watched["LedgerEquationsBroken"]["Dimensions"] == [
             {"Name": "service", "Value": "museway-prod-reconcile"}
         ]
+        # As `closing` measures them, by whichever function settles.
+        for name in ("OperatorLossMicros", "ProviderCostDriftMicros"):
+            assert watched[name]["Dimensions"] == [{"Name": "service", "Value": "museway-prod"}]
+        assert watched["ProviderCostDriftMicros"]["Threshold"] == 1_000_000
+        assert watched["GenerationsParked"]["Dimensions"] == [{"Name": "service", "Value": "museway-prod-reconcile"}]
+        assert watched["GenerationsParked"]["Period"] == 7200  # a parked generation is tried once an hour
         assert watched["FxRatesStale"]["Dimensions"] == [{"Name": "service", "Value": "museway-prod-fx_rates"}]
         assert watched["FxRatesStale"]["Period"] == 86_400  # it is measured once or twice a day
         assert not local.of_type("AWS::CloudWatch::Alarm")

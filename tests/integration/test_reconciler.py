@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway import audit, ledger, operator, reconcile, tables
+from gateway import audit, ids, jobs, ledger, operator, reconcile, tables
 from gateway.ledger import Totals
 from tests.integration.world import GRANTED_MICROS, PROJECT, World
 
@@ -269,6 +269,137 @@ def test_one_that_cannot_be_helped_keeps_nobody_else_waiting(museway: World) -> 
     assert done["failed"] == len(sound)
     assert {museway.generation(one)["status"] for one in sound} == {"failed"}
     assert museway.generation(broken)["status"] == "pending"
+
+
+# What cannot be finished in many tries is parked.
+
+
+def without_its_hold(museway: World) -> tuple[str, dict[str, Any]]:
+    """A generation that cannot be closed: somebody deleted its hold by hand. And the hold, to be put back."""
+    generation_id = museway.generate()
+    key = {"pk": {"S": f"HOLD#{generation_id}"}, "sk": {"S": "HOLD"}}
+    hold = museway.dynamodb.get_item(TableName="ledger", Key=key)["Item"]
+    museway.dynamodb.delete_item(TableName="ledger", Key=key)
+    museway.clock.sleep(400)
+    beyond_restarts(generation_id)
+    return generation_id, hold
+
+
+def parked_ids() -> list[str]:
+    return [one["generation_id"] for one in operator.perform({"action": "generation.parked"})["items"]]
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what was measured."""
+    names: list[str] = []
+    monkeypatch.setattr(reconcile.telemetry, "measure", lambda values, **_: names.extend(values))
+    return names
+
+
+def test_what_fails_ten_times_is_parked_and_looked_at_once_an_hour(museway: World, measured: list[str]) -> None:
+    generation_id, _ = without_its_hold(museway)
+    for _ in range(reconcile.FAILURES_MAX):
+        assert run(museway)["failed_to_reconcile"] == 1
+    assert parked_ids() == []
+    assert "GenerationsParked" not in measured
+    assert run(museway)["parked"] == 1
+    assert parked_ids() == [generation_id]
+    assert measured.count("GenerationsParked") == 1
+
+    for seconds in (MINUTE, reconcile.PARKED_SECONDS - 2 * MINUTE):
+        assert not {"parked", "failed_to_reconcile"} & set(run(museway, seconds))
+    assert run(museway)["parked"] == 1
+    assert measured.count("ReconciliationsFailed") == reconcile.FAILURES_MAX
+    assert parked_ids() == [generation_id]
+
+
+def test_a_parked_generation_is_finished_once_it_can_be(museway: World) -> None:
+    generation_id, hold = without_its_hold(museway)
+    for _ in range(reconcile.FAILURES_MAX + 1):
+        run(museway)
+    [shown] = operator.perform({"action": "generation.parked"})["items"]
+    assert (shown["project_id"], shown["status"], shown["failures"]) == (PROJECT, "pending", 11)
+    museway.dynamodb.put_item(TableName="ledger", Item=hold)
+    assert run(museway, reconcile.PARKED_SECONDS)["failed"] == 1
+    assert parked_ids() == []
+    museway.settle_down()
+    assert museway.generation(generation_id)["status"] == "failed"
+    assert museway.totals().available_micros == GRANTED_MICROS
+    assert museway.violations(at_rest=True) == []
+
+
+def test_a_parked_generation_that_moves_on_is_looked_at_as_often_as_any_other(museway: World) -> None:
+    generation_id = museway.generate()
+    real = museway.machine.describe_execution
+    museway.machine.describe_execution = broken
+    for _ in range(reconcile.FAILURES_MAX + 1):
+        run(museway)
+    assert parked_ids() == [generation_id]
+    museway.machine.describe_execution = real
+    assert run(museway, reconcile.PARKED_SECONDS)["started"] == 1
+    assert parked_ids() == []
+    generation = tables.Generation.find(generation_id)
+    assert generation
+    assert (generation.work, generation.reconcile_failures) == (jobs.work_bucket(generation_id), None)
+    museway.settle_down()
+    assert museway.generation(generation_id)["status"] == "failed"  # its deadline had passed
+    assert museway.violations(at_rest=True) == []
+
+
+def broken(**_: Any) -> Any:
+    raise RuntimeError("Step Functions does not answer")
+
+
+# Holds that no generation came for.
+
+
+def held_without_generation(name: str = "gen_nobody") -> None:
+    wanted = [ledger.Reservation(name, 5_000), ledger.Reservation(f"{name}_too", 7_000)]
+    ledger.reserve(ledger.account_of(PROJECT), "key", wanted, [], ids.now(), None)
+
+
+def test_a_hold_that_no_generation_came_for_is_released_after_five_minutes(museway: World) -> None:
+    held_without_generation()
+    assert "orphans_released" not in run(museway, reconcile.ORPHAN_SECONDS - 1)
+    assert museway.totals().held_micros == 12_000
+    assert run(museway, 2)["orphans_released"] == 2
+    assert museway.totals() == Totals(GRANTED_MICROS, GRANTED_MICROS, 0, 0)
+    assert museway.violations(at_rest=True) == []
+    assert "orphans_released" not in run(museway)
+
+
+def test_a_hold_whose_generation_runs_is_no_orphan(museway: World) -> None:
+    museway.provider.script = "never_finish"
+    museway.generate()
+    museway._deliver_stream()
+    assert "orphans_released" not in run(museway, reconcile.ORPHAN_SECONDS + 1)
+    assert museway.totals().held_micros == 39_000
+
+
+def test_orphans_of_every_shard_are_found(museway: World) -> None:
+    ledger.resize(PROJECT, 8)
+    for number in range(12):
+        held_without_generation(f"gen_{number}")
+    assert len({int(ledger.hold_of(f"gen_{number}").shard) for number in range(12)}) > 1
+    assert run(museway, reconcile.ORPHAN_SECONDS + 1)["orphans_released"] == 24
+    assert museway.totals().available_micros == GRANTED_MICROS
+    assert museway.violations(at_rest=True) == []
+
+
+def test_one_projects_trouble_keeps_no_other_waiting(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator.perform({"action": "project.create", "project_id": "aaa", "name": "First"})
+    held_without_generation()
+
+    def waiting(account: ledger.Account) -> Any:
+        if account.project_id == "aaa":
+            raise RuntimeError("its items cannot be read")
+        return waiting_holds(account)
+
+    waiting_holds = reconcile._waiting_holds
+    monkeypatch.setattr(reconcile, "_waiting_holds", waiting)
+    done = run(museway, reconcile.ORPHAN_SECONDS + 1)
+    assert (done["failed_to_reconcile"], done["orphans_released"]) == (1, 2)
 
 
 def tampered(museway: World, project_id: str, **amounts: int) -> None:

@@ -35,6 +35,7 @@ READS_THE_ENVIRONMENT = {
 
 IN_INTEGRATION = {
     "advance": "test_crashes.py",
+    "alerts": "test_alerts.py",
     "api": "test_refusals.py",
     "api.requests": "test_refusals.py",
     "auth": "test_refusals.py",
@@ -46,6 +47,7 @@ IN_INTEGRATION = {
     "closing": "test_crashes.py",
     "cloudformation": "test_operator.py",
     "drive": "test_refusals.py",
+    "events": "test_alerts.py",
     "jobs": "test_crashes.py",
     "keys": "test_keys.py",
     "ledger": "test_crashes.py",

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway import advance, durations, ids, jobs, ledger, providers, records, tables, telemetry
+from gateway.config import settings
 from gateway.errors import AlreadyFinished, Unavailable
 from gateway.nondelivery import NonDelivery, reason
 from gateway.pricing import Quote
@@ -154,12 +155,17 @@ def _tell_settled(
     amount_micros, loss_micros = int(record["amount_micros"]), int(record["loss_micros"])
     telemetry.logger.info("generation completed", extra={"billed_micros": amount_micros})
     metrics = {"GenerationsCompleted": 1, "SettledMicros": amount_micros, **phases(generation, attempt, now)}
+    costs: dict[str, int] = {}
     if loss_micros:
-        telemetry.logger.error("the provider charged more than was held", extra={"loss_micros": loss_micros})
-        metrics["OperatorLossMicros"] = loss_micros
+        told = {"loss_micros": loss_micros, "model": generation.model}
+        telemetry.logger.error("the provider charged more than was held", extra=told)
+        costs["OperatorLossMicros"] = loss_micros
     if drift_micros := records.cost_drift_micros(record):
-        metrics["ProviderCostDriftMicros"] = abs(drift_micros)
-    telemetry.measure(metrics, model=generation.model)
+        costs["ProviderCostDriftMicros"] = abs(drift_micros)
+    telemetry.measure(metrics | costs, model=generation.model)
+    if costs:
+        # An alarm watches one metric of known dimensions: of no model, and of whichever function settles.
+        telemetry.measure(costs, service=f"museway-{settings().stage}")
 
 
 def _observe(generation: tables.Generation, order: tables.Order, now: datetime) -> None:

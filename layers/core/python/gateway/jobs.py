@@ -35,7 +35,11 @@ REFUSED, ATTEMPT_FAILED, LOST = "refused", "failed", "lost"
 MAY_RUN = frozenset({SUBMITTING, ACCEPTED, UNCERTAIN})
 """While an attempt is in one of these, a provider may be working (and charging): nothing is sent again."""
 
-WORK_BUCKETS = 4
+WORK = tuple(f"open#{bucket}" for bucket in range(4))
+"""The partitions of the open-work index."""
+PARKED = "parked"
+"""The partition of the open-work index of what could not be finished in many tries: a person must look."""
+_NEVER_SECONDS = 10**11
 START_GRACE_SECONDS = 60
 """How long an inserted generation may wait for its execution before the reconciler looks."""
 CHECK_SECONDS = 120
@@ -83,7 +87,7 @@ def is_final(generation: tables.Generation) -> bool:
 
 def work_bucket(generation_id: str) -> str:
     """The partition of the open-work index that a generation stands in."""
-    return f"open#{zlib.crc32(generation_id.encode()) % WORK_BUCKETS}"
+    return WORK[zlib.crc32(generation_id.encode()) % len(WORK)]
 
 
 def current_attempt(generation: tables.Generation) -> tables.Attempt | None:
@@ -241,6 +245,28 @@ def note_unreconciled(generation: tables.Generation) -> int:
     """Count one more vain try to reconcile it; answers how many there were."""
     generation.change([tables.Generation.reconcile_failures.add(1)])
     return int(generation.reconcile_failures or 0)
+
+
+def park(generation: tables.Generation, due_at_seconds: float) -> None:
+    """Put a generation among those that a person must look at; it is tried again at a time all the same."""
+    generation.change(
+        [tables.Generation.work.set(PARKED), tables.Generation.due_at.set(int(due_at_seconds))],
+        condition=tables.Generation.work.exists(),
+    )
+
+
+def unpark(generation_id: str) -> None:
+    """A parked generation moves on again, and is looked at as often as any other."""
+    find(generation_id).change(
+        [tables.Generation.work.set(work_bucket(generation_id)), tables.Generation.reconcile_failures.remove()],
+        condition=tables.Generation.work == PARKED,
+    )
+
+
+def parked(limit: int) -> list[tables.Generation]:
+    """The generations that are parked, longest due first."""
+    found = [find(generation_id) for generation_id in tables.Generation.due(PARKED, _NEVER_SECONDS, limit)]
+    return [one for one in found if one.work == PARKED]
 
 
 def note_announced(generation: tables.Generation) -> None:

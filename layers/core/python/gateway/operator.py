@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway import audit, auth, catalog, ids, keys, ledger, providers, tables, telemetry
+from gateway import audit, auth, catalog, ids, jobs, keys, ledger, providers, tables, telemetry
 from gateway.errors import BadRequest, InvalidField, NotFound, Unavailable
 
 COMPILED_CATALOG = Path(catalog.__file__).parent / "compiled.json"
@@ -21,6 +21,8 @@ DOCUMENTS_BYTES_MAX = 20_000_000
 """Of the catalog's documents, unpacked; those of 134 models come to a third of a megabyte."""
 FAULTS_MAX = 100
 """Of a broken catalog, listed in an answer."""
+PARKED_MAX = 100
+"""Of parked generations, listed in an answer."""
 
 
 def perform(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,6 +105,21 @@ def _generation_refund(request: Mapping[str, Any]) -> dict[str, Any]:
         "charged_micros": int(held.charged_micros or 0),
         "refunded_micros": int(held.refunded_micros or 0),
     }
+
+
+def _generation_parked(_request: Mapping[str, Any]) -> dict[str, Any]:
+    """What the reconciler could not finish in many tries; its log says why."""
+    items = [
+        {
+            "generation_id": one.generation_id,
+            "project_id": one.project_id,
+            "status": one.status,
+            "failures": int(one.reconcile_failures or 0),
+            "created_at": one.created_at,
+        }
+        for one in jobs.parked(PARKED_MAX)
+    ]
+    return {"items": items}
 
 
 def _project_key(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,6 +238,7 @@ _ACTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "project.shards": _project_shards,
     "project.audit": _project_audit,
     "generation.refund": _generation_refund,
+    "generation.parked": _generation_parked,
     "project.key": _project_key,
     "project.key.revoke": _project_key_revoke,
     "catalog.publish": _catalog_publish,

@@ -1,16 +1,17 @@
 """The reconciler: finishes what fell between, from the tables alone, and audits the money.
 
 It looks at generations whose time to be looked at has come: those whose execution never started or died,
-those past their deadline, those whose end nobody announced; at holds that no generation came for; at money on
-shards that take no holds any more. Everything it does is idempotent, so it may run beside a living execution.
-What it cannot finish in many tries is parked: looked at less often, with an alarm that somebody must look.
+those past their deadline, those whose end nobody announced; at holds that no generation came for; at money that
+lies where no hold finds it; at balances and limits that come near their end. Everything it does is idempotent, so it
+may run beside a living execution. What it cannot finish in many tries is parked: looked at less often, with an alarm
+that somebody must look.
 """
 
 import json
 from datetime import timedelta
 from typing import Any
 
-from gateway import advance, audit, aws, closing, ids, jobs, ledger, tables, telemetry
+from gateway import advance, alerts, audit, aws, closing, events, ids, jobs, ledger, tables, telemetry
 from gateway.config import settings
 
 BATCH = 50
@@ -55,18 +56,7 @@ def announce(generation: tables.Generation) -> None:
         "metadata": generation.metadata,
         "completed_at": generation.completed_at,
     }
-    answer = aws.client("events").put_events(
-        Entries=[
-            {
-                "Source": "museway",
-                "DetailType": f"Generation{generation.status.capitalize()}",
-                "Detail": json.dumps(detail),
-                "EventBusName": settings().event_bus,
-            }
-        ]
-    )
-    if answer["FailedEntryCount"]:
-        raise RuntimeError(f"the bus refused an event: {answer['Entries'][0].get('ErrorCode')}")
+    events.put(f"Generation{generation.status.capitalize()}", detail)
     jobs.note_announced(generation)
     telemetry.logger.info("end announced", extra={"status": generation.status})
 
@@ -75,10 +65,10 @@ def run() -> dict[str, int]:
     """Look at everything that is due and audit every project; answers what was done, by kind."""
     done: dict[str, int] = {}
     now_seconds = ids.now().timestamp()
-    for bucket in range(jobs.WORK_BUCKETS):
-        for generation_id in tables.Generation.due(f"open#{bucket}", now_seconds, BATCH):
+    for work in (*jobs.WORK, jobs.PARKED):
+        for generation_id in tables.Generation.due(work, now_seconds, BATCH):
             with telemetry.step(generation_id):
-                action = _attended(generation_id, now_seconds)
+                action = _attended(generation_id, now_seconds, is_parked=work == jobs.PARKED)
             done[action] = done.get(action, 0) + 1
     projects = list(tables.Project.every())
     for project in projects:
@@ -94,17 +84,19 @@ def run() -> dict[str, int]:
 
 
 def _money_of(project: tables.Project) -> dict[str, int]:
-    """Release a project's holds that no generation came for, and gather what lies on former shards."""
+    """Release a project's holds that no generation came for, level its shards, tell what is low."""
     account = ledger.Account.of(project)
     try:
         orphans = sum(_release_orphan(held) for held in _waiting_holds(account))
-        drained_micros = ledger.drain(account) if account.shards_ever > account.shard_count else 0
+        levelled_micros = ledger.level(account) if account.shards_ever > 1 else 0
+        told = alerts.check(project)
     except Exception:
         # One project's trouble must not keep the others waiting; the next round meets it again.
         telemetry.logger.exception("a project's money could not be reconciled")
         telemetry.measure({"ReconciliationsFailed": 1})
         return {"failed_to_reconcile": 1}
-    return {kind: count for kind, count in (("orphans_released", orphans), ("drained_micros", drained_micros)) if count}
+    done = {"orphans_released": orphans, "levelled_micros": levelled_micros, "alerts": told}
+    return {kind: count for kind, count in done.items() if count}
 
 
 def _waiting_holds(account: ledger.Account) -> list[tables.Hold]:
@@ -149,19 +141,24 @@ def attend(generation_id: str) -> str:
     return "raced"
 
 
-def _attended(generation_id: str, now_seconds: float) -> str:
+def _attended(generation_id: str, now_seconds: float, *, is_parked: bool) -> str:
     """As `attend`; what fails with one generation is reported, put off, and keeps nobody else waiting."""
     try:
-        return attend(generation_id)
+        action = attend(generation_id)
+        if is_parked:
+            jobs.unpark(generation_id)
+        return action
     except Exception:
         # Whatever it is, the next round meets it again; the rest of this round must not wait for it.
         telemetry.logger.exception("a generation could not be reconciled")
-        failures = jobs.note_unreconciled(jobs.find(generation_id))
-        is_parked = failures > FAILURES_MAX
-        telemetry.measure({"GenerationsParked": 1} if is_parked else {"ReconciliationsFailed": 1})
-        pause_seconds = PARKED_SECONDS if is_parked else jobs.START_GRACE_SECONDS
-        jobs.postpone(jobs.find(generation_id), now_seconds + pause_seconds)
-        return "parked" if is_parked else "failed_to_reconcile"
+        generation = jobs.find(generation_id)
+        if jobs.note_unreconciled(generation) > FAILURES_MAX:
+            telemetry.measure({"GenerationsParked": 1})
+            jobs.park(generation, now_seconds + PARKED_SECONDS)
+            return "parked"
+        telemetry.measure({"ReconciliationsFailed": 1})
+        jobs.postpone(generation, now_seconds + jobs.START_GRACE_SECONDS)
+        return "failed_to_reconcile"
 
 
 def _close(generation: tables.Generation) -> str:

@@ -17,15 +17,17 @@ from tests.unit.sdk.cli.conftest import Museway
 
 @dataclass
 class FakeLambda:
-    """Stands for boto3's Lambda client; answers `content` or raises `error`."""
+    """Stands for boto3's Lambda client; answers `content`, or what it makes of a request; or raises `error`."""
 
     content: object = field(default_factory=dict)
     error: Exception | None = None
     function_error: str | None = None
     made_with: dict[str, Any] = field(default_factory=dict)
+    read_timeout_seconds: float = 0
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def client(self, service: str, **options: Any) -> "FakeLambda":
+        self.read_timeout_seconds = options.pop("config").read_timeout
         self.made_with = {"service": service, **options}
         return self
 
@@ -33,7 +35,8 @@ class FakeLambda:
         self.calls.append((FunctionName, json.loads(Payload)))
         if self.error:
             raise self.error
-        answer = {"Payload": io.BytesIO(json.dumps(self.content).encode())}
+        content = self.content(self.calls[-1][1]) if callable(self.content) else self.content
+        answer = {"Payload": io.BytesIO(json.dumps(content).encode())}
         return answer | ({"FunctionError": self.function_error} if self.function_error else {})
 
 

@@ -26,6 +26,7 @@ def test_help_lists_every_command_and_how_the_gateway_is_found(museway: Museway)
     [
         *COMMANDS,
         *("admin project", "admin project create", "admin project grant", "admin project key"),
+        *("admin project list", "admin project adjust", "admin project shards", "admin refund", "admin audit"),
         *(f"keys {name}" for name in ("list", "create", "show", "limit", "revoke")),
         *("settings show", "settings set"),
     ],

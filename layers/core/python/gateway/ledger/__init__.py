@@ -17,8 +17,8 @@ from gateway.ledger.accounts import (
     Account,
     Totals,
     account_of,
-    drain,
     insufficient,
+    level,
     listing,
     project_of,
     resize,
@@ -42,6 +42,6 @@ from gateway.ledger.transfers import (
 
 __all__ = [
     "AMOUNT_MICROS_MAX", "OPEN", "RELEASED", "SETTLED", "SHARDS_MAX", "Account", "Counter", "Reservation", "Totals",
-    "account_of", "adjust", "begin_counting", "counted", "drain", "grant", "hold_of", "insufficient", "limits_of",
+    "account_of", "adjust", "begin_counting", "counted", "grant", "hold_of", "insufficient", "level", "limits_of",
     "listing", "project_of", "refund", "release", "reserve", "resize", "settle", "start_counting", "totals",
 ]  # fmt: skip

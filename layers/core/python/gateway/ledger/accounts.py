@@ -7,7 +7,8 @@ holds. A shard that takes no holds any more (the account was shrunk) keeps its h
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,7 @@ def shard_with(account: Account, needed_micros: int) -> int:
 
     Raises InsufficientCredits when all together have less, Unavailable when others keep taking what was levelled.
     """
-    short_before = account.shard_count == 1
+    short_before = False
     for _ in range(LEVEL_TRIES_MAX):
         found = balances(account)
         open_shards = range(account.shard_count)
@@ -111,9 +112,11 @@ def shard_with(account: Account, needed_micros: int) -> int:
             return richest
         available_micros = Totals.over(found).available_micros
         if available_micros < needed_micros:
-            if short_before:
+            # What was levelled while the shards were read may have been seen in neither; and where the account was
+            # resized meanwhile, money lies on shards that were not asked.
+            account, former = account_of(account.project_id), account
+            if account == former and (short_before or account.shards_ever == 1):
                 raise insufficient(needed_micros, available_micros)
-            # What was levelled while the shards were read may have been seen in neither.
             short_before = True
         elif _moved(account, richest, found, needed_micros):
             return richest
@@ -131,14 +134,32 @@ def insufficient(needed_micros: int, available_micros: int) -> InsufficientCredi
     )
 
 
-def drain(account: Account) -> int:
-    """Bring what lies on shards that take no holds any more to one that does; answers the micros moved."""
-    found = balances(account)
-    stranded = {shard: int(found[shard].available_micros) for shard in range(account.shard_count, len(found))}
-    amounts = {shard: micros for shard, micros in stranded.items() if micros > 0}
-    if not amounts or not _move(account, to_shard=0, amounts=amounts):
-        return 0
-    return sum(amounts.values())
+def level(account: Account) -> int:
+    """Bring what lies on former shards to those that take holds, and give those that are poor their equal share.
+
+    So no hold has to look for a shard that has enough while another is rich. Answers the micros moved.
+    """
+    has_micros = [int(balance.available_micros) for balance in balances(account)]
+    share_micros = sum(has_micros) // account.shard_count
+    moved_micros = 0
+    for shard in range(account.shard_count):
+        if has_micros[shard] >= share_micros // 2:
+            continue
+        spare = {
+            other: micros - (share_micros if other < account.shard_count else 0)
+            for other, micros in enumerate(has_micros)
+        }
+        amounts = _taken(spare, share_micros - has_micros[shard])
+        if not _move(account, shard, amounts):
+            continue
+        for other, micros in amounts.items():
+            has_micros[other] -= micros
+            has_micros[shard] += micros
+        moved_micros += sum(amounts.values())
+    stranded = {shard: has_micros[shard] for shard in range(account.shard_count, len(has_micros)) if has_micros[shard]}
+    if stranded and _move(account, 0, stranded):
+        moved_micros += sum(stranded.values())
+    return moved_micros
 
 
 def resize(project_id: str, shard_count: int) -> Account:
@@ -161,23 +182,29 @@ def resize(project_id: str, shard_count: int) -> Account:
     )
     if not changed:
         raise Conflict("The account was resized by somebody else.", code="account_resized")
-    drain(after)
+    with suppress(Unavailable):
+        # Where others keep taking what was to be moved, the reconciler goes on with it.
+        level(after)
     return after
 
 
 def _moved(account: Account, to_shard: int, found: Sequence[tables.Balance], needed_micros: int) -> bool:
     """Bring a shard up to what is needed, and to the mean where that is more, from the richest others."""
-    has_micros = [int(balance.available_micros) for balance in found]
-    goal_micros = max(needed_micros, sum(has_micros) // account.shard_count)
-    gap_micros = goal_micros - has_micros[to_shard]
+    has_micros = {shard: int(balance.available_micros) for shard, balance in enumerate(found)}
+    goal_micros = max(needed_micros, sum(has_micros.values()) // account.shard_count)
+    gap_micros = goal_micros - has_micros.pop(to_shard)
+    return _move(account, to_shard, _taken(has_micros, gap_micros))
+
+
+def _taken(spare: Mapping[int, int], wanted_micros: int) -> dict[int, int]:
+    """What to take from whom, the richest first, to come to an amount."""
     amounts: dict[int, int] = {}
-    others = sorted((shard for shard in range(len(found)) if shard != to_shard), key=lambda shard: -has_micros[shard])
-    for shard in others:
-        if gap_micros <= 0 or has_micros[shard] <= 0:
+    for shard, micros in sorted(spare.items(), key=lambda item: -item[1]):
+        if wanted_micros <= 0 or micros <= 0:
             break
-        amounts[shard] = min(gap_micros, has_micros[shard])
-        gap_micros -= amounts[shard]
-    return _move(account, to_shard, amounts)
+        amounts[shard] = min(wanted_micros, micros)
+        wanted_micros -= amounts[shard]
+    return amounts
 
 
 def _move(account: Account, to_shard: int, amounts: dict[int, int]) -> bool:

@@ -37,7 +37,7 @@ PASSING = frozenset(
         "RequestLimitExceeded",
     }
 )
-"""Reasons of DynamoDB that pass, of one item or of the whole transaction: nothing was written."""
+"""Reasons of DynamoDB that pass, of one item or of the whole transaction: nothing was read or written."""
 
 
 class TableNamed(type):
@@ -93,7 +93,7 @@ class Item(Model):
         try:
             answers = connection().transact_get_items(wanted)["Responses"]
         except TransactGetError as error:
-            if error.cause_response_code != "TransactionCanceledException":
+            if error.cause_response_code not in {"TransactionCanceledException", *PASSING}:
                 raise
             return None
         return [cls.from_raw_data(one["Item"]) if one.get("Item") else None for one in answers]

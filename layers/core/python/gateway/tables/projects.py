@@ -27,6 +27,8 @@ class Project(Item):
     currency = UnicodeAttribute(default="USD")
     spending_limit = JSONAttribute(null=True)
     alerts = JSONAttribute(null=True)
+    alerted = JSONAttribute(null=True)
+    """What the project was told, so that it is told once."""
     created_at = UnicodeAttribute()
 
     @classmethod
@@ -54,6 +56,8 @@ class ApiKey(Item):
     spending_limit = JSONAttribute(null=True)
     fingerprint = JSONAttribute(null=True)
     """Digests of what was asked for; a repeat is held against them."""
+    alerted = JSONAttribute(null=True)
+    """What was told of this key's limit."""
     created_at = UnicodeAttribute()
     expires_at = UnicodeAttribute(null=True)
     revoked_at = UnicodeAttribute(null=True)

@@ -15,6 +15,8 @@ from museway.errors import ConnectionFailed, InvalidRequest, MusewayError, NotCo
 
 MICROS_PER_CREDIT = 10_000
 DEFAULT_STAGE = "prod"
+ANSWER_SECONDS_MAX = 310
+"""The function may take 300: an audit reads every entry of a project."""
 # What the local AWS emulator takes for its root user; the person's own credentials never go there.
 _EMULATOR_ROOT = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
 
@@ -37,7 +39,7 @@ def create(
 ) -> None:
     """Create a project, without credits or keys."""
     answer = invoke(stage, {"action": "project.create", "name": name})
-    _show(answer, [("project", answer.get("project_id")), ("name", answer.get("name"))], as_json=as_json)
+    show(answer, [("project", answer.get("project_id")), ("name", answer.get("name"))], as_json=as_json)
 
 
 @project.command("grant")
@@ -69,7 +71,7 @@ def grant(
         ("available", money(require(answer, "available_micros", int))),
         ("project", answer.get("project_id")),
     ]
-    _show(answer, pairs, as_json=as_json)
+    show(answer, pairs, as_json=as_json)
 
 
 @project.command("key")
@@ -92,7 +94,7 @@ def key(
     if revoke is not None:
         payload = {"action": "project.key.revoke", "project_id": project_id, "key_id": revoke}
         answer = invoke(stage, payload)
-        _show(answer, [("key", answer.get("key_id")), ("revoked", answer.get("revoked_at"))], as_json=as_json)
+        show(answer, [("key", answer.get("key_id")), ("revoked", answer.get("revoked_at"))], as_json=as_json)
         return
     limits = {"day_micros": day_micros, "month_micros": month_micros, "total_micros": total_micros}
     optional = {
@@ -124,7 +126,8 @@ def _amount_micros(credit_amount: str | None, micros: int | None) -> int:
     return amount_micros
 
 
-def _show(answer: dict[str, Any], pairs: list[tuple[str, object]], *, as_json: bool) -> None:
+def show(answer: dict[str, Any], pairs: list[tuple[str, object]], *, as_json: bool) -> None:
+    """Print an answer for people, or as it is."""
     say_json(answer) if as_json else say_pairs(pairs)
 
 
@@ -171,12 +174,16 @@ def _lambda_client(stage: str | None) -> tuple[Any, str]:
             code="boto3_missing",
             hint="pip install boto3",
         ) from None
+    from botocore.config import Config
+
+    config = Config(read_timeout=ANSWER_SECONDS_MAX)
     local = local_system() if stage is None else None
     if local is None or not local.content.get("aws_endpoint_url"):
-        return boto3.client("lambda"), f"museway-{stage or DEFAULT_STAGE}-admin"
+        return boto3.client("lambda", config=config), f"museway-{stage or DEFAULT_STAGE}-admin"
     content = local.content
     client = boto3.client(
         "lambda",
+        config=config,
         endpoint_url=content["aws_endpoint_url"],
         region_name=content.get("region") or "us-east-1",
         **_EMULATOR_ROOT,

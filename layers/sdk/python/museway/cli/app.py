@@ -6,7 +6,19 @@ import typer
 from typer.core import TyperGroup
 
 from museway import __version__
-from museway.cli import admin, batches, billing, catalog, generation, keys, local, models, settings, verify
+from museway.cli import (
+    admin,
+    batches,
+    billing,
+    catalog,
+    generation,
+    keys,
+    ledger_admin,
+    local,
+    models,
+    settings,
+    verify,
+)
 from museway.cli._output import say, say_error
 from museway.errors import MusewayError
 
@@ -57,6 +69,8 @@ _admin.add_typer(
     name="catalog",
     help="Models and prices: check, compare, publish and roll back, without a deployment.",
 )
+_admin.command("refund")(ledger_admin.refund)
+_admin.command("audit")(ledger_admin.audit)
 app.add_typer(_admin, name="admin")
 
 
