@@ -195,8 +195,8 @@ FUNCTIONS = (
         "billing",
         (
             Grant("projects", "GetItem"),
-            Grant("ledger", "GetItem BatchGetItem"),
-            _READ_SHARDS,
+            Grant("ledger", "GetItem"),
+            Grant("ledger", "BatchGetItem", keys=("BALANCE#*", "HOLD#*")),
             Grant("ledger", "Query", index="listing"),
             Grant("ledger", "Query", index="by_session"),
         ),

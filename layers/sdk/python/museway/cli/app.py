@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from museway import __version__
-from museway.cli import admin, batches, billing, catalog, generation, keys, local, models, settings, verify
+from museway.cli import admin, batches, billing, catalog, generation, keys, local, models, reports, settings, verify
 from museway.cli._output import say, say_error
 from museway.errors import MusewayError
 
@@ -43,6 +43,10 @@ for _command in (
     generation.upload,
     billing.balance,
     billing.records,
+    reports.session,
+    reports.ledger,
+    reports.export,
+    reports.exports,
     verify.verify,
     local.up,
     local.down,
