@@ -12,7 +12,7 @@ import boto3
 import httpx
 import pytest
 
-from gateway import auth, downloads, ledger, operator
+from gateway import downloads, keys, ledger, operator
 from museway.records import verify
 from tests import focus
 from tests.integration.world import PROJECT, World, sha256, world
@@ -137,7 +137,7 @@ def test_too_many_records_are_refused_and_nothing_is_stored(museway: World, monk
 
 def test_each_name_is_looked_up_once_and_never_another_projects(museway: World) -> None:
     operator.perform({"action": "project.create", "project_id": "another", "name": "Another"})
-    foreign, _ = auth.create_key("another", "secret name")
+    foreign = keys.create("another", "secret name")["key_id"]
     names = downloads.DisplayNames(ledger.project_of(PROJECT))
     museway.faults.calls.clear()
     for _ in range(2):
@@ -149,5 +149,5 @@ def test_each_name_is_looked_up_once_and_never_another_projects(museway: World) 
 
 def test_other_projects_export_nothing_of_it(museway: World) -> None:
     operator.perform({"action": "project.create", "project_id": "other", "name": "Other"})
-    _, key = auth.create_key("other", "key")
+    key = keys.create("other", "key")["api_key"]
     assert export(museway, key=key)[0] == b""

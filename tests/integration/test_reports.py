@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway import auth, ledger, operator, reports
+from gateway import keys, ledger, operator, reports
 from gateway.money import exact, to_credits
 from tests.integration.world import PROJECT, World, world
 
@@ -37,7 +37,7 @@ def spend(museway: World) -> None:
     for number in range(12):
         ledger.grant(PROJECT, 1_000_000, f"to some shard {number}")
     first_key = museway.api_key
-    _, second_key = auth.create_key(PROJECT, "second")
+    second_key = keys.create(PROJECT, "second")["api_key"]
     for number in range(9):
         museway.api_key = (first_key, second_key)[number % 2]
         sessions: dict[str, Any] = {"session_id": ("a", "b")[number % 3]} if number % 3 < 2 else {}
@@ -225,15 +225,14 @@ def test_other_projects_see_nothing_of_it(museway: World) -> None:
     museway.generate(session_id="trip")
     museway.settle_down()
     operator.perform({"action": "project.create", "project_id": "other", "name": "Other"})
-    _, key = auth.create_key("other", "key")
+    key = keys.create("other", "key")["api_key"]
     assert get(museway, "/v1/records?group_by=session", key=key)["items"] == []
     assert get(museway, "/v1/sessions/trip/cost", key=key)["items"] == []
     # Session and project stand in one key: neither can be written so that it reads as another pair.
     assert get(museway, "/v1/sessions/demo%23trip/cost", key=key)["items"] == []
 
 
-def test_reading_money_takes_its_scope(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "DEFAULT_SCOPES", ("read",))
-    _, key = auth.create_key(PROJECT, "reader")
+def test_reading_money_takes_its_scope(museway: World) -> None:
+    key = keys.create(PROJECT, "reader", scopes=["read"])["api_key"]
     for path in ("/v1/records?group_by=model", "/v1/sessions/a/cost", "/v1/records/export", "/v1/exports"):
         assert museway.request("GET", path, key=key)[0] == 403
