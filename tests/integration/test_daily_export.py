@@ -12,7 +12,7 @@ import boto3
 import httpx
 import pytest
 
-from gateway import archive, auth, ids, ledger, operator, tables, telemetry
+from gateway import archive, ids, keys, ledger, operator, tables, telemetry
 from museway.records import verify
 from tests import focus
 from tests.integration.world import PROJECT, Crash, World, sha256, world
