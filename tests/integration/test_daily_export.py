@@ -1,11 +1,13 @@
 """The archive of days: written once, in an unbroken chain, healed after any crash, never overwritten."""
 
 import csv
+import importlib
 import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -13,7 +15,7 @@ import httpx
 import pytest
 
 from gateway import archive, ids, keys, ledger, operator, tables, telemetry
-from museway.records import verify
+from museway.records import Difference, verify, verify_export
 from tests import focus
 from tests.integration.world import PROJECT, Crash, World, sha256, world
 
@@ -67,8 +69,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
 
 def run(*seconds: float) -> dict[str, int]:
     """One run of the function, as the clock calls it."""
-    handler = __import__("functions.daily_export.handler", fromlist=["handler"]).handler
-    done: dict[str, int] = handler({"source": "aws.events"}, Context(*seconds))
+    function = importlib.import_module("functions.daily_export.handler")
+    done: dict[str, int] = function.handler({"source": "aws.events"}, Context(*seconds))
     return done
 
 
@@ -155,6 +157,22 @@ def test_every_day_that_is_over_is_written_with_its_files(museway: World, measur
     refunded = {"records": 0, "amount_micros": 0, "settled_micros": 0, "refunded_micros": 10_000}
     assert [manifest["totals"] for manifest in manifests[1:]] == [dict.fromkeys(refunded, 0), refunded]
     assert spent_micros - 10_000 == museway.totals().spent_micros
+
+
+def test_what_is_archived_verifies_offline_and_a_changed_byte_does_not(museway: World, tmp_path: Path) -> None:
+    run()
+    for key, content in stored().items():
+        (tmp_path / key).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / key).write_bytes(content)
+    found: list[Difference] = []
+    totals = verify_export(tmp_path, found.append)
+    assert found == []
+    assert (totals.days, totals.records, totals.spent_micros) == (3, 3, museway.totals().spent_micros)
+
+    records = tmp_path / "2026/11/21/records.jsonl"
+    records.write_bytes(records.read_bytes().replace(b"nano-banana", b"nano-bandna", 1))
+    verify_export(tmp_path, found.append)
+    assert found
 
 
 def test_an_empty_day_is_a_link_of_the_chain(museway: World) -> None:
