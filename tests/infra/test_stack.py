@@ -23,7 +23,10 @@ TABLES = {
         ("by_project", [("project_id", "S"), ("listed_at", "S")], "ALL"),
         ("open_work", [("work", "S"), ("due_at", "N")], "KEYS_ONLY"),
     ],
-    "Ledger": [("listing", [("listing", "S"), ("listed_at", "S")], "ALL")],
+    "Ledger": [
+        ("listing", [("listing", "S"), ("listed_at", "S")], "ALL"),
+        ("by_session", [("session", "S"), ("listed_at", "S")], "ALL"),
+    ],
 }
 
 
