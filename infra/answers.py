@@ -312,10 +312,104 @@ class RecordAnswer(Answer):
     digest: str
 
 
-class Records(Page):
-    """BillingRecords, newest first."""
+class Sum(Answer):
+    """What some records come to."""
 
-    items: list[RecordAnswer]
+    records: int
+    amount_micros: Micros
+    credits: str
+
+
+class Group(Sum):
+    """What the records of one group come to; the one of these fields that `group_by` names is there."""
+
+    model: str = ""
+    key: str = ""
+    session: str | None = None
+    workflow: str | None = None
+    day: str = ""
+
+
+class Records(Page):
+    """BillingRecords, newest first; with `group_by` groups of them, and what all come to."""
+
+    items: list[RecordAnswer] | list[Group]
+    totals: Sum | None = Field(None, description="With `group_by`")
+
+
+class LineItem(Answer):
+    """One call of a session."""
+
+    generation_id: str
+    record_id: str
+    model: str
+    key_id: str
+    lines: list[Line]
+    amount_micros: Micros
+    refunded_micros: Micros = Field(description="The sum of the ledger's refunds of this generation")
+    net_micros: Micros = Field(description="The charge without what was refunded")
+    created_at: Timestamp
+
+
+class SessionSum(Sum):
+    """What all calls of a session come to, whatever page is shown; credits are those of `net_micros`."""
+
+    refunded_micros: Micros
+    net_micros: Micros
+
+
+class SessionCost(Page):
+    """A session's calls, newest first, and its sum."""
+
+    session_id: str
+    items: list[LineItem]
+    totals: SessionSum
+
+
+class StoredRecords(Answer):
+    """The lines, each record or row one; as JSON, where they are, when they do not fit an answer."""
+
+    url: str = Field(description="For an hour, without a key")
+    expires_at: Timestamp
+    records: int
+    bytes: int
+    sha256: str
+
+
+class ExportedFile(Answer):
+    """One file of a day."""
+
+    name: str
+    bytes: int
+    lines: int = Field(description="Of data: records, rows without the header, movements")
+    sha256: str
+    url: str
+
+
+class DayTotals(Answer):
+    """What a day's records and movements come to."""
+
+    records: int
+    amount_micros: Micros
+    settled_micros: Micros
+    refunded_micros: Micros
+
+
+class ExportedDay(Answer):
+    """One UTC day as it was written for ever."""
+
+    day: str
+    created_at: Timestamp
+    totals: DayTotals
+    previous_sha256: str | None = Field(description="The digest of the manifest of the day before")
+    files: list[ExportedFile]
+
+
+class ExportedDays(Page):
+    """Days that are over, newest first."""
+
+    items: list[ExportedDay]
+    expires_at: Timestamp = Field(description="When the URLs end")
 
 
 class EntryAnswer(Answer):
@@ -435,7 +529,10 @@ ANSWERS: dict[tuple[str, str], tuple[int, type[Answer]]] = {
     ("GET", "/v1/pricing"): (200, Prices),
     ("GET", "/v1/balance"): (200, Balance),
     ("GET", "/v1/records"): (200, Records),
+    ("GET", "/v1/records/export"): (200, StoredRecords),
     ("GET", "/v1/ledger"): (200, Entries),
+    ("GET", "/v1/sessions/{session_id}/cost"): (200, SessionCost),
+    ("GET", "/v1/exports"): (200, ExportedDays),
     ("POST", "/v1/upload/media"): (200, Targets),
     ("POST", "/v1/drive/sign"): (200, Signed),
     ("POST", "/v1/keys"): (201, KeyCreated),
@@ -448,3 +545,6 @@ ANSWERS: dict[tuple[str, str], tuple[int, type[Answer]]] = {
     ("GET", "/health"): (200, Health),
 }
 """What each documented route answers when all is well."""
+
+FILES: dict[tuple[str, str], tuple[str, ...]] = {("GET", "/v1/records/export"): ("application/x-ndjson", "text/csv")}
+"""Media types of the files that a route may answer instead."""

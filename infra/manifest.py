@@ -20,6 +20,8 @@ RATES = ("FX",)
 """The partition key of the catalog under which reference rates are stored by date."""
 FILES, STAGED = ("projects/*",), ("staging/*",)
 """Object keys of the drive: what belongs to projects, and what waits to be collected."""
+EXPORTS, DOWNLOADS = ("exports/*",), ("downloads/*",)
+"""Object keys of the drive: days written for ever, by one function alone, and answers too large for an answer."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ TABLES = (
 )
 
 
-DEAD_LETTERS = ("failed_dispatches", "failed_reconciliations", "failed_rate_fetches")
+DEAD_LETTERS = ("failed_dispatches", "failed_reconciliations", "failed_rate_fetches", "failed_daily_exports")
 """Queues that keep what could not be handled."""
 
 
@@ -87,6 +89,8 @@ class Function:
     grants: tuple[Grant, ...]
     timeout_seconds: int = 30
     memory_mb: int = 512
+    disk_mb: int = 512
+    """Room in `/tmp`."""
     environment: tuple[str, ...] = ()
     """Variables beyond those that follow from the grants."""
     layers: tuple[str, ...] = ("core", "vendor")
@@ -193,9 +197,21 @@ FUNCTIONS = (
         (
             Grant("projects", "GetItem"),
             Grant("ledger", "GetItem"),
-            _READ_SHARDS,
+            Grant("ledger", "BatchGetItem", keys=("BALANCE#*", "HOLD#*")),
             Grant("ledger", "Query", index="listing"),
+            Grant("ledger", "Query", index="by_session"),
         ),
+        memory_mb=1024,  # sums are computing: up to 50,000 records in one answer
+    ),
+    Function(
+        "exports",
+        (
+            Grant("projects", "GetItem"),
+            Grant("ledger", "Query", index="listing"),
+            Grant("drive", "PutObject GetObject", keys=DOWNLOADS),
+            Grant("drive", "GetObject", keys=EXPORTS),
+        ),
+        memory_mb=1769,  # one full vCPU: up to 50,000 records are written within API Gateway's 30 s
     ),
     Function("drive", (Grant("drive", "PutObject GetObject", keys=FILES),)),
     Function(
@@ -297,6 +313,18 @@ FUNCTIONS = (
         timeout_seconds=60,
         environment=("FX_RATES_URL", "FX_HISTORY_URL", "URL_ALLOWED_HOSTS"),
     ),
+    Function(
+        "daily_export",
+        (
+            Grant("projects", "Scan"),
+            Grant("ledger", "Query", index="listing"),
+            Grant("drive", "PutObject GetObject", keys=EXPORTS),
+            Grant("failed_daily_exports", "SendMessage"),
+        ),
+        timeout_seconds=900,
+        memory_mb=1769,  # one full vCPU: reading, writing and hashing records is computing
+        disk_mb=4096,  # a project's whole day as three files: more than a million records
+    ),
     # For the operator, behind no route: invoked with AWS credentials and by CloudFormation.
     Function(
         "admin",
@@ -329,6 +357,8 @@ SCHEDULES = (
         retries=2,
         age_seconds_max=3600,
     ),
+    # A day is over at midnight UTC and settled ten minutes later; each later run does what an earlier one could not.
+    Schedule("daily_export", ("cron(15 * ? * * *)",), "failed_daily_exports"),
 )
 
 _CATALOGUE = "What is offered at which price is public."
@@ -348,7 +378,10 @@ ROUTES = (
     Route("GET", "/v1/pricing", "pricing", _CATALOGUE),
     Route("GET", "/v1/balance", "billing"),
     Route("GET", "/v1/records", "billing"),
+    Route("GET", "/v1/records/export", "exports"),
     Route("GET", "/v1/ledger", "billing"),
+    Route("GET", "/v1/sessions/{session_id+}", "billing"),  # greedy: ids may contain slashes; what follows is /cost
+    Route("GET", "/v1/exports", "exports"),
     Route("POST", "/v1/upload/media", "drive"),
     Route("POST", "/v1/drive/sign", "drive"),
     Route("POST", "/v1/keys", "projects"),

@@ -6,13 +6,14 @@ the file and the handlers disagree, so no request ever pays for drawing it.
 
 import inspect
 import json
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from infra.answers import ANSWERS, Answer
+from infra.answers import ANSWERS, FILES, Answer
 from infra.manifest import ROUTES
 
 PATH = Path(__file__).resolve().parent.parent / "functions" / "docs" / "openapi.json"
@@ -54,7 +55,7 @@ def document() -> dict[str, Any]:
             operation["operationId"] = f"{method}_{path.strip('/').replace('/', '_').translate(_PLAIN)}"
             if (method, path) in public:
                 operation["security"] = []
-            _describe_answers(operation, *ANSWERS[method.upper(), path])
+            _describe_answers(operation, *ANSWERS[method.upper(), path], FILES.get((method.upper(), path), ()))
     for unused in ("ValidationError", "HTTPValidationError", "ResponseValidationError"):
         schemas.pop(unused, None)
     return {
@@ -72,26 +73,29 @@ def document() -> dict[str, Any]:
 _PLAIN = str.maketrans({"{": None, "}": None, ".": "_"})
 
 
-GREEDY = {"/v1/models/.+": "model_id"}
-"""Routes that Powertools matches by a pattern, and the parameter that API Gateway reads there."""
+GREEDY = {
+    "/v1/models/.+": ("/v1/models/{model_id}", "model_id"),
+    "/v1/sessions/(?s:.+)/cost": ("/v1/sessions/{session_id}/cost", "session_id"),
+}
+"""Routes that Powertools matches by a pattern: as they are described, and the parameter that API Gateway has."""
 
 
 def _as_routed(path: str) -> str:
     """Powertools' `<name>` as OpenAPI's `{name}`."""
     if path in GREEDY:
-        return path.replace(".+", f"{{{GREEDY[path]}}}")
+        return GREEDY[path][0]
     return path.replace("<", "{").replace(">", "}")
 
 
 def _with_greedy_parameter(path: str, operations: dict[str, Any]) -> dict[str, Any]:
     if path in GREEDY:
-        parameter = {"name": GREEDY[path], "in": "path", "required": True, "schema": {"type": "string"}}
+        parameter = {"name": GREEDY[path][1], "in": "path", "required": True, "schema": {"type": "string"}}
         for operation in operations.values():
-            operation["parameters"] = [parameter]
+            operation["parameters"] = [parameter, *operation.get("parameters", ())]
     return operations
 
 
-def _describe_answers(operation: dict[str, Any], status: int, model: type[Answer]) -> None:
+def _describe_answers(operation: dict[str, Any], status: int, model: type[Answer], file_types: Iterable[str]) -> None:
     """Put our answers in place of Powertools' own: it announces text for a 200, and a 422 of its own shape."""
     refusals = {
         code: answer
@@ -99,7 +103,9 @@ def _describe_answers(operation: dict[str, Any], status: int, model: type[Answer
         if code[0] != "2" and "#/components/schemas/Error" in json.dumps(answer)
     }
     schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    delivered = {"description": inspect.getdoc(model), "content": {"application/json": {"schema": schema}}}
+    content: dict[str, Any] = {name: {"schema": {"type": "string"}} for name in file_types}
+    content["application/json"] = {"schema": schema}
+    delivered = {"description": inspect.getdoc(model), "content": content}
     operation["responses"] = {str(status): delivered} | dict(sorted(refusals.items()))
 
 

@@ -64,6 +64,12 @@ class Alarms(Construct):
             "The ECB gives other rates for a date that is stored; the stored ones stand, because records rest on them.",
         )
         self._alarm(
+            "exports_differ",
+            _metric("Museway", "ExportsDiffer", service=naming.function(settings.stage, "daily_export")),
+            "A daily export is stored with other bytes than the ledger gives. It was not overwritten, and the days of "
+            "its project wait: the log of daily_export names the file. Find out who wrote it, then move it away.",
+        )
+        self._alarm(
             "server_errors",
             _metric("AWS/ApiGateway", "5xx", ApiId=api.api.ref),
             "The API answered with server errors.",

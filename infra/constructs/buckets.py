@@ -9,6 +9,8 @@ from infra.settings import Settings
 
 STAGING_DAYS = 2
 """A generation is over within a day; what it staged is of no use afterwards."""
+DOWNLOAD_DAYS = 1
+"""An export on request is fetched by a URL that lives an hour. (Daily exports, under `exports/`, stay.)"""
 INBOX_DAYS = 30
 
 
@@ -31,6 +33,7 @@ class Buckets(Construct):
             ],
             lifecycle_rules=[
                 s3.LifecycleRule(id="staging", prefix="staging/", expiration=Duration.days(STAGING_DAYS)),
+                s3.LifecycleRule(id="downloads", prefix="downloads/", expiration=Duration.days(DOWNLOAD_DAYS)),
                 _abandoned_uploads(),
             ],
         )

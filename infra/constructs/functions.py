@@ -3,7 +3,7 @@
 import json
 from typing import cast
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Size
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
@@ -50,6 +50,7 @@ class GatewayFunction(Construct):
             environment=environment,
             timeout=Duration.seconds(function.timeout_seconds),
             memory_size=function.memory_mb,
+            ephemeral_storage_size=Size.mebibytes(function.disk_mb),
             reserved_concurrent_executions=_reserved(function, settings),
         )
         resource = cast("lambda_.CfnFunction", self.function.node.default_child)

@@ -49,6 +49,19 @@ def test_grants_name_indexes_that_exist() -> None:
     assert asked <= indexes
 
 
+def test_the_archive_is_written_by_one_function_and_deleted_by_none() -> None:
+    """A grant without keys would be for the whole bucket."""
+    granted = {
+        (function.name, action)
+        for function in manifest.FUNCTIONS
+        for grant in function.grants
+        for action in grant.actions.split()
+        if grant.resource == "drive" and (not grant.keys or manifest.EXPORTS[0] in grant.keys)
+    }
+    assert granted == {("daily_export", "PutObject"), ("daily_export", "GetObject"), ("exports", "GetObject")}
+    assert not any("Delete" in grant.actions for function in manifest.FUNCTIONS for grant in function.grants)
+
+
 def test_the_machine_carries_ids_only() -> None:
     machine = json.loads((ROOT / "infra/state_machines/generation.asl.json").read_text())
     for name, state in machine["States"].items():

@@ -23,7 +23,10 @@ TABLES = {
         ("by_project", [("project_id", "S"), ("listed_at", "S")], "ALL"),
         ("open_work", [("work", "S"), ("due_at", "N")], "KEYS_ONLY"),
     ],
-    "Ledger": [("listing", [("listing", "S"), ("listed_at", "S")], "ALL")],
+    "Ledger": [
+        ("listing", [("listing", "S"), ("listed_at", "S")], "ALL"),
+        ("by_session", [("session", "S"), ("listed_at", "S")], "ALL"),
+    ],
 }
 
 
@@ -81,12 +84,12 @@ class TestData:
         assert {statement["Effect"] for statement in refusals} == {"Deny"}
         assert {"Bool": {"aws:SecureTransport": "false"}} in [statement["Condition"] for statement in refusals]
 
-    def test_the_drive_forgets_what_was_staged_and_lets_browsers_upload(self, stage: Template) -> None:
+    def test_the_drive_forgets_what_passes_and_nothing_else_and_lets_browsers_upload(self, stage: Template) -> None:
         drive = stage.only("AWS::S3::Bucket", "BucketsDrive")["Properties"]
         expiring = {
             rule.get("Prefix"): rule.get("ExpirationInDays") for rule in drive["LifecycleConfiguration"]["Rules"]
         }
-        assert expiring == {"staging/": 2, None: None}
+        assert expiring == {"staging/": 2, "downloads/": 1, None: None}
         assert "PUT" in drive["CorsConfiguration"]["CorsRules"][0]["AllowedMethods"]
 
     def test_the_key_rotates_and_encrypts_the_providers_keys(self, stage: Template) -> None:
@@ -217,6 +220,7 @@ class TestWork:
         [
             ("reconcile", ["rate(1 minute)"], "FailedReconciliations", 0),
             ("fx_rates", ["cron(30 16 ? * MON-FRI *)", "cron(30 5 ? * * *)"], "FailedRateFetches", 2),
+            ("daily_export", ["cron(15 * ? * * *)"], "FailedDailyExports", 0),
         ],
     )
     def test_schedules_call_their_function_and_keep_what_fails(
@@ -281,6 +285,7 @@ class TestWork:
             "ProviderCostDriftMicros",
             "FxRatesStale",
             "FxRatesChanged",
+            "ExportsDiffer",
             "5xx",
             "ExecutionsFailed",
             "ExecutionsTimedOut",

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from gateway import keys
+from gateway import daily_exports, downloads, keys, reports
 from infra import openapi
-from infra.answers import ANSWERS
+from infra.answers import ANSWERS, Group, Records
 from tests.integration.world import PROJECT, World
 
 
@@ -20,11 +20,14 @@ def test_every_reference_resolves() -> None:
     assert names <= set(document["components"]["schemas"])
 
 
-def test_real_answers_have_the_described_shapes(museway: World) -> None:
+def test_real_answers_have_the_described_shapes(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
     generation_id = museway.generate(session_id="s", metadata={"a": "b"}, loop=True)
     museway.settle_down()
     limit = {"day_micros": 5_000_000}
     key_id = keys.create(PROJECT, "old", spending_limit=limit, expires_at="2027-01-31T00:00:00Z")["key_id"]
+    museway.clock.sleep(2 * 86_400)
+    daily_exports.run(lambda: 900)
+    monkeypatch.setattr(downloads, "INLINE_BYTES_MAX", 0)
     requests = {
         ("POST", "/v1/generate/media"): {"model": "nano-banana", "prompt": "x"},
         ("POST", "/v1/media/generate"): {"model": "nano-banana", "inputs": {"prompt": "x"}},
@@ -40,11 +43,22 @@ def test_real_answers_have_the_described_shapes(museway: World) -> None:
         shown = museway.generate() if path.endswith("/cancel") else generation_id
         concrete = path.replace("{generation_id}", shown).replace("{model_id}", "kuaishou/kling-v3-i2v")
         concrete = concrete.replace("{key_id}", key_id)
+        concrete = concrete.replace("{session_id}", "s")
         answered, body, headers = museway.request(method, concrete, requests.get((method, path)))
         assert answered == status, (path, body)
         model.model_validate(body)
         assert headers["x-request-id"]
         assert float(headers["x-gateway-overhead-ms"]) >= 0
+
+
+def test_groups_of_records_have_the_described_shape(museway: World) -> None:
+    museway.generate()
+    museway.settle_down()
+    for group_by in reports.GROUPS:
+        _, body, _ = museway.request("GET", f"/v1/records?group_by={group_by}")
+        shape = Records.model_validate(body)
+        assert [type(item) for item in shape.items] == [Group]
+        assert shape.totals is not None
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/v1/models", "/v1/pricing", "/health"])

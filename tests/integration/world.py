@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
 import httpx
@@ -222,7 +223,8 @@ class World:
         self._dispatched: set[tuple[str, str]] = set()
         self._patch(monkeypatch)
         self._build()
-        tables.Project(f"PROJECT#{PROJECT}", "PROJECT", project_id=PROJECT, name="Demo", created_at="now").insert()
+        created_at = ids.timestamp(self.clock.now())
+        tables.Project(f"PROJECT#{PROJECT}", "PROJECT", project_id=PROJECT, name="Demo", created_at=created_at).insert()
         ledger.grant(PROJECT, GRANTED_MICROS, "welcome")
         key = keys.create(PROJECT, "test", scopes=auth.SCOPES)
         self.key_id, self.api_key = key["key_id"], key["api_key"]
@@ -265,11 +267,11 @@ class World:
         path_only, _, query = path.partition("?")
         event = {
             "version": "2.0",
-            "rawPath": path_only,
+            "rawPath": decoded(path_only),
             "rawQueryString": query,
             "queryStringParameters": dict(pair.split("=", 1) for pair in query.split("&")) if query else None,
             "headers": sent,
-            "pathParameters": parameters,
+            "pathParameters": {name: decoded(value) for name, value in parameters.items()},
             "body": body if isinstance(body, str | None) else json.dumps(body),
             "isBase64Encoded": base64_encoded,
             "requestContext": {
@@ -362,7 +364,7 @@ class World:
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)
-        for module in (advance, audit, views, tables.items):
+        for module in (advance, audit, ledger.reading, views, tables.items):
             monkeypatch.setattr(module, "time", self.clock)
         real = aws.client
         monkeypatch.setattr(
@@ -435,6 +437,11 @@ def route(method: str, path: str) -> tuple[manifest.Route, dict[str, str]]:
         if all(part == given or part.startswith("{") for part, given in found.items()):
             return candidate, {p.strip("{}+"): v for p, v in found.items() if p.startswith("{")}
     return manifest.FALLBACK, {}
+
+
+def decoded(path: str) -> str:
+    """As API Gateway's HTTP APIs decode a path: every escape but the percent sign's."""
+    return "%25".join(unquote(part) for part in path.split("%25"))
 
 
 def picture(color: str = "orange") -> bytes:

@@ -6,6 +6,7 @@
     │   ├── VariantRequired           400  variant_required
     │   ├── PriceAboveMaximum         400  price_above_maximum
     │   ├── TooManyKeys               400  too_many_keys
+    │   ├── TooManyRecords            400  too_many_records, too_many_groups
     │   └── SourceRefused             400  unsafe_url, source_unreachable, source_too_large | _small | _long,
     │                                      source_not_media
     ├── Unauthorized                  401  unauthorized
@@ -80,6 +81,13 @@ class TooManyKeys(BadRequest):
 
     code = "too_many_keys"
     hint = "Revoke keys that are no longer used; GET /v1/keys lists them."
+
+
+class TooManyRecords(BadRequest):
+    """More records (or groups of them) than one answer can be made of; `maximum` says how many can."""
+
+    code = "too_many_records"
+    hint = "Narrow since and until, or take whole days from GET /v1/exports."
 
 
 class SourceRefused(BadRequest):

@@ -17,8 +17,9 @@ from museway._transport import (
     put_arguments,
     save_arguments,
     whole_file,
+    write_file,
 )
-from museway._wire import Answer, Call, Pause, Put, Save, Step
+from museway._wire import Answer, Call, Pause, Put, Save, Step, Write
 from museway.errors import ConnectionFailed
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ class AsyncTransport:
         if isinstance(step, Pause):
             await self._sleep(step.seconds)
             return None
+        if isinstance(step, Write):
+            await asyncio.to_thread(write_file, step)
+            return None
         if isinstance(step, Call):
             arguments = call_arguments(step, self._settings())
             with connection_errors():
@@ -90,7 +94,7 @@ class AsyncTransport:
     async def _save(self, step: Save) -> Answer:
         async with self._client().stream(**save_arguments(step)) as response:
             if response.is_success:
-                with whole_file(step.path) as file:
+                with whole_file(step.path, step.sha256) as file:
                     async for chunk in response.aiter_bytes(CHUNK_BYTES):
                         await asyncio.to_thread(file.write, chunk)
             return Answer(response.status_code, headers_of(response))

@@ -1,5 +1,6 @@
 """Local files: their media type, and finding the ones that stand where a URL is expected."""
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -67,6 +68,14 @@ def local_file(source: str | Path | bytes, filename: str | None = None) -> Local
         )
     name = filename or path.name
     return LocalFile(path, name, media_type(name), path.stat().st_size)
+
+
+def sha256_of(path: Path) -> str | None:
+    """The digest of a file's content in hex; None when there is no such file."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def with_files_replaced(inputs: Mapping[str, Any], replace: Callable[[LocalFile], str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ two clients differ only in who performs the steps (`_transport`), as httpx does 
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
-from museway._files import LocalFile, with_files_replaced
+from museway._files import LocalFile, sha256_of, with_files_replaced
 from museway._wire import (
     CALL_TIMEOUT_SECONDS,
     FINAL_STATES,
@@ -25,9 +26,11 @@ from museway._wire import (
     Put,
     Save,
     Step,
+    Write,
     download_refused,
     encode,
     error_of,
+    export_differs,
     failure_of,
     is_retryable,
     malformed,
@@ -59,6 +62,11 @@ POLL_INTERVAL_SECONDS_MIN: Final = 1.0
 PAGE_LIMIT: Final = 100
 UPLOAD_FILES_MAX: Final = 20
 """How many upload targets the gateway gives at once."""
+DAYS_LIMIT: Final = 31
+"""The longest page of `GET /v1/exports`."""
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d")
+_SUFFIXES: Final = {"focus": "focus.csv"}
+"""What a format's files end with, where that is not its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +194,57 @@ class Operations:
         """Change what is named of the project's settings."""
         return (yield from self._exchange(Call("PUT", "/v1/settings", body=encode(changes)))).json()
 
+    def grouped(self, filters: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """What the BillingRecords that fit the filters come to, by group and in all."""
+        return (yield from self._exchange(Call("GET", "/v1/records", query=_query(filters)))).json()
+
+    def ledger(self, filters: Mapping[str, Any]) -> Flow[list[dict[str, Any]]]:
+        """Every movement that fits the filters, from all pages."""
+        return (yield from self._items("/v1/ledger", {"limit": PAGE_LIMIT, **filters}))
+
+    def session_cost(self, session_id: str, filters: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """A session's calls from all pages, and its sum."""
+        # Dots too: a path's `..` would be resolved on the way.
+        path = f"/v1/sessions/{quote(session_id, safe='').replace('.', '%2E')}/cost"
+        return (yield from self._pages(path, {"limit": PAGE_LIMIT, **filters}))
+
+    def export_records(self, file_format: str, path: Path, filters: Mapping[str, Any]) -> Flow[Path]:
+        """Save records in a format, whether they come inside the answer or lie at a URL."""
+        target = _target(path, f"records.{_SUFFIXES.get(file_format, file_format)}")
+        query = _query({"format": file_format, **filters})
+        answer = yield from self._exchange(Call("GET", "/v1/records/export", query=query))
+        if answer.headers.get("content-type", "").partition(";")[0] != "application/json":
+            yield Write(target, answer.body)
+            return target
+        stored = answer.json()
+        yield from self._saved(require(stored, "url", str), target, require(stored, "sha256", str))
+        return target
+
+    def exports(self, filters: Mapping[str, Any]) -> Flow[list[dict[str, Any]]]:
+        """Every day of the archive that fits the filters, from all pages."""
+        return (yield from self._items("/v1/exports", {"limit": DAYS_LIMIT, **filters}))
+
+    def save_exports(self, folder: Path, filters: Mapping[str, Any]) -> Flow[list[Path]]:
+        """Bring days of the archive to this machine, oldest first; answers what is new here.
+
+        Raises InvalidRequest for a file that is here with other bytes: an archive does not change.
+        """
+        new: list[Path] = []
+        for day in reversed((yield from self.exports(filters))):
+            named = require(day, "day", str)
+            if not _DAY.fullmatch(named):
+                raise malformed("day")
+            for file in require(day, "files", list):
+                name, sha256 = require(file, "name", str), require(file, "sha256", str)
+                target = folder.joinpath(*named.split("-"), PurePosixPath(name).name)
+                here = sha256_of(target)
+                if here is None:
+                    yield from self._saved(require(file, "url", str), target, sha256)
+                    new.append(target)
+                elif here != sha256:
+                    raise export_differs(target)
+        return new
+
     def upload(self, files: Sequence[LocalFile]) -> Flow[list[dict[str, str]]]:
         """Put files into the drive; answers `{"url", "drive_path"}` of each, in order."""
         stored: list[dict[str, str]] = []
@@ -230,6 +289,11 @@ class Operations:
             raise download_refused(answer)
         return target
 
+    def _saved(self, url: str, path: Path, sha256: str) -> Flow[None]:
+        answer = yield from self._retried(Save(url, path, sha256))
+        if not answer.is_success:
+            raise download_refused(answer)
+
     def _wait(self, accepted: Accepted, deadline: float, timeout: float, on_progress: Progress | None) -> Flow[Status]:
         window = PROGRESS_WINDOW_SECONDS if on_progress else WAIT_WINDOW_SECONDS
         while True:
@@ -272,7 +336,12 @@ class Operations:
         return require(answer.json(), "url", str)
 
     def _items(self, path: str, filters: Mapping[str, Any], *, is_public: bool = False) -> Flow[list[dict[str, Any]]]:
-        query = {name: _text(value) for name, value in filters.items() if value is not None}
+        items: list[dict[str, Any]] = (yield from self._pages(path, filters, is_public=is_public))["items"]
+        return items
+
+    def _pages(self, path: str, filters: Mapping[str, Any], *, is_public: bool = False) -> Flow[dict[str, Any]]:
+        """The last page of a list, with the items of all."""
+        query = _query(filters)
         items: list[dict[str, Any]] = []
         seen: set[str] = set()
         while True:
@@ -281,7 +350,7 @@ class Operations:
             items += require(page, "items", list)
             cursor = page.get("next_cursor")
             if not cursor:
-                return items
+                return page | {"items": items}
             # A cursor that comes back would turn the pages for ever.
             if not isinstance(cursor, str) or cursor in seen:
                 raise malformed("next_cursor")
@@ -320,6 +389,10 @@ def _generation_path(accepted: Accepted) -> str:
 
 def _key_path(key_id: str) -> str:
     return f"/v1/keys/{quote(key_id, safe='')}"
+
+
+def _query(filters: Mapping[str, Any]) -> dict[str, str]:
+    return {name: _text(value) for name, value in filters.items() if value is not None}
 
 
 def _text(value: object) -> str:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 from uuid import uuid4
 
 from museway import __version__
+from museway._files import sha256_of
 from museway._operations import Flow
 from museway._settings import API_KEY_VARIABLE, Settings
-from museway._wire import Answer, Call, Pause, Put, Save, Step
+from museway._wire import Answer, Call, Pause, Put, Save, Step, Write, damaged
 from museway.errors import ConnectionFailed, NotConfigured
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ class SyncTransport:
         if isinstance(step, Pause):
             self._sleep(step.seconds)
             return None
+        if isinstance(step, Write):
+            write_file(step)
+            return None
         if isinstance(step, Call):
             arguments = call_arguments(step, self._settings())
             with connection_errors():
@@ -94,7 +98,7 @@ class SyncTransport:
     def _save(self, step: Save) -> Answer:
         with self._client().stream(**save_arguments(step)) as response:
             if response.is_success:
-                with whole_file(step.path) as file:
+                with whole_file(step.path, step.sha256) as file:
                     for chunk in response.iter_bytes(CHUNK_BYTES):
                         file.write(chunk)
             return Answer(response.status_code, headers_of(response))
@@ -190,14 +194,22 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
+def write_file(step: Write) -> None:
+    """Put an answer's bytes into a file."""
+    with whole_file(step.path) as file:
+        file.write(step.content)
+
+
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes its name only when it is complete; its folders are made."""
+def whole_file(path: Path, sha256: str | None = None) -> Iterator[BinaryIO]:
+    """A file that takes its name only when it is complete, and has the digest given; its folders are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     try:
         with partial.open("xb") as file:
             yield file
+        if sha256 is not None and sha256_of(partial) != sha256:
+            raise damaged(path)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -61,10 +61,22 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """One signed URL to a file, which appears whole or not at all; answered by an `Answer` without a body."""
+    """One signed URL to a file, which appears whole or not at all; answered by an `Answer` without a body.
+
+    With `sha256` (hex) only content of that digest appears; anything else raises ServerError.
+    """
 
     url: str
     path: Path
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Bytes that came inside an answer to a file, which appears whole or not at all."""
+
+    path: Path
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +86,7 @@ class Pause:
     seconds: float
 
 
-Step = Call | Put | Save | Pause
+Step = Call | Put | Save | Write | Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +294,24 @@ def download_refused(answer: Answer) -> MusewayError:
         code="download_failed",
         hint="The signed URL may have expired; read the generation again for a fresh one.",
         status=answer.status,
+    )
+
+
+def damaged(path: Path) -> ServerError:
+    """The error for a file that came with other bytes than were announced."""
+    return ServerError(
+        f"What came for {path.name!r} is not what the gateway announced; nothing was written.",
+        code="download_damaged",
+        hint="Try again; if it happens again, report it.",
+    )
+
+
+def export_differs(path: Path) -> InvalidRequest:
+    """The error for a day's file that is on this machine with other bytes than in the archive."""
+    return InvalidRequest(
+        f"{path} is not what the archive has.",
+        code="export_differs",
+        hint="Archived days never change: keep the file, and find out which of the two was changed.",
     )
 
 

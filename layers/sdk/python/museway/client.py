@@ -266,6 +266,37 @@ class Client(_Configured):
         """Change the settings that are named, also single parts of an object; None sets one back."""
         return self._perform(self._operations.change_settings(changes))
 
+    def grouped(self, group_by: str, *, since: str | None = None, until: str | None = None) -> dict[str, Any]:
+        """What records come to by model, key, session, workflow or day: `items` of `{<group>, records,
+        amount_micros, credits}` and `totals`. Refunds are not taken off."""
+        return self._perform(self._operations.grouped({"group_by": group_by, "since": since, "until": until}))
+
+    def ledger(self, *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+        """Every movement of the project's money in the ISO 8601 interval, newest first."""
+        return self._perform(self._operations.ledger({"since": since, "until": until}))
+
+    def session_cost(self, session_id: str, *, since: str | None = None, until: str | None = None) -> dict[str, Any]:
+        """What the calls of a session cost: `items`, and `totals` with refunds taken off (`net_micros`)."""
+        return self._perform(self._operations.session_cost(session_id, {"since": since, "until": until}))
+
+    def export_records(
+        self, file_format: str, path: str | Path, *, since: str | None = None, until: str | None = None
+    ) -> Path:
+        """Save BillingRecords as `jsonl`, `csv` or `focus` (FOCUS 1.4), oldest first, and answer where they are.
+
+        `path` is the file, or a directory that gets it as `records.` and the format's ending.
+        """
+        filters = {"since": since, "until": until}
+        return self._perform(self._operations.export_records(file_format, Path(path), filters))
+
+    def exports(self, *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+        """The archive's days, newest first: totals, and `files` with digests and URLs for an hour."""
+        return self._perform(self._operations.exports({"since": since, "until": until}))
+
+    def save_exports(self, directory: str | Path, *, since: str | None = None, until: str | None = None) -> list[Path]:
+        """Bring the archive's days to `directory/yyyy/mm/dd`, and answer which files are new there."""
+        return self._perform(self._operations.save_exports(Path(directory), {"since": since, "until": until}))
+
     def upload(self, source: str | Path | bytes, filename: str | None = None) -> dict[str, str]:
         """Put a file into the project's drive; answers its `url` (for use as an input) and `drive_path`."""
         return self._perform(self._operations.upload([local_file(source, filename)]))[0]
@@ -410,6 +441,37 @@ class AsyncClient(_Configured):
     async def change_settings(self, **changes: Any) -> dict[str, Any]:
         """As `Client.change_settings`."""
         return await self._perform(self._operations.change_settings(changes))
+
+    async def grouped(self, group_by: str, *, since: str | None = None, until: str | None = None) -> dict[str, Any]:
+        """As `Client.grouped`."""
+        return await self._perform(self._operations.grouped({"group_by": group_by, "since": since, "until": until}))
+
+    async def ledger(self, *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+        """As `Client.ledger`."""
+        return await self._perform(self._operations.ledger({"since": since, "until": until}))
+
+    async def session_cost(
+        self, session_id: str, *, since: str | None = None, until: str | None = None
+    ) -> dict[str, Any]:
+        """As `Client.session_cost`."""
+        return await self._perform(self._operations.session_cost(session_id, {"since": since, "until": until}))
+
+    async def export_records(
+        self, file_format: str, path: str | Path, *, since: str | None = None, until: str | None = None
+    ) -> Path:
+        """As `Client.export_records`."""
+        filters = {"since": since, "until": until}
+        return await self._perform(self._operations.export_records(file_format, Path(path), filters))
+
+    async def exports(self, *, since: str | None = None, until: str | None = None) -> list[dict[str, Any]]:
+        """As `Client.exports`."""
+        return await self._perform(self._operations.exports({"since": since, "until": until}))
+
+    async def save_exports(
+        self, directory: str | Path, *, since: str | None = None, until: str | None = None
+    ) -> list[Path]:
+        """As `Client.save_exports`."""
+        return await self._perform(self._operations.save_exports(Path(directory), {"since": since, "until": until}))
 
     async def upload(self, source: str | Path | bytes, filename: str | None = None) -> dict[str, str]:
         """As `Client.upload`."""

@@ -76,6 +76,11 @@ def header(app: APIGatewayHttpResolver, name: str) -> str | None:
     return headers.get(name.lower())
 
 
+def path_parameter(app: APIGatewayHttpResolver, name: str) -> str:
+    """A parameter of the route as the caller meant it: API Gateway decodes every escape but the percent sign's."""
+    return str(app.current_event.raw_event["pathParameters"][name]).replace("%25", "%")
+
+
 def idempotency_key(app: APIGatewayHttpResolver) -> str | None:
     """The request's Idempotency-Key, or None. Raises InvalidField for one that is none."""
     key = header(app, "idempotency-key")
@@ -93,6 +98,12 @@ def base_url(app: APIGatewayHttpResolver) -> str:
 def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response[str]:
     """A JSON answer."""
     return Response(status, JSON, json.dumps(body, ensure_ascii=False, default=str), headers=dict(headers or {}))
+
+
+def file(content: bytes, media_type: str, filename: str) -> Response[bytes]:
+    """An answer to be saved. As bytes it stands in Lambda's answer as base64, a third longer whatever is in it."""
+    headers = {"content-disposition": f'attachment; filename="{filename}"'}
+    return Response(200, media_type, content, headers=headers)
 
 
 def errors(*classes: type[GatewayError]) -> dict[int, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway import ids, tables
 from gateway.errors import BadRequest, InvalidField, NotFound, Unavailable
-from gateway.ledger import accounts, counters
+from gateway.ledger import accounts, counters, reading
 from gateway.ledger.accounts import Account, Totals
 from gateway.ledger.counters import Counter
 
@@ -157,7 +157,7 @@ def settle(tx: tables.Transaction, held: tables.Hold, record: Mapping[str, Any],
         amount_micros=charge_micros,
         listing=accounts.listing(held.project_id, int(held.shard), "RECORD"),
         listed_at=f"{record['created_at']}#{held.generation_id}",
-        session=None if session_id is None else f"{held.project_id}#{session_id}",
+        session=None if session_id is None else reading.session_partition(held.project_id, session_id),
     )
     tx.insert("record", item)
 

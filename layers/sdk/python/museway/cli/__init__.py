@@ -1,8 +1,8 @@
 """The command line: `museway run MODEL key=value ...` and the rest. Needs the `cli` extra (typer and rich).
 
-`app` puts the commands together; `generation`, `batches`, `models`, `billing`, `verify`, `keys`, `settings`, `local`,
-`admin`, `ledger_admin` and `catalog` hold them; `_context` finds the gateway, `_inputs` reads what is typed, `_output`
-prints.
+`app` puts the commands together; `generation`, `batches`, `models`, `billing`, `reports`, `verify`, `keys`, `settings`,
+`local`, `admin`, `ledger_admin` and `catalog` hold them; `_context` finds the gateway, `_inputs` reads what is typed,
+`_output` prints.
 """
 
 import sys

@@ -16,6 +16,7 @@ from museway.cli import (
     ledger_admin,
     local,
     models,
+    reports,
     settings,
     verify,
 )
@@ -55,6 +56,10 @@ for _command in (
     generation.upload,
     billing.balance,
     billing.records,
+    reports.session,
+    reports.ledger,
+    reports.export,
+    reports.exports,
     verify.verify,
     local.up,
     local.down,

@@ -1,6 +1,5 @@
 """Commands that speak of money: balance, records."""
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -8,7 +7,7 @@ import typer
 from museway._wire import require
 from museway.cli._context import make_client
 from museway.cli._output import money, say, say_json, say_pairs, say_table
-from museway.errors import InvalidRequest
+from museway.cli.reports import one_format, say_groups, say_lines
 
 
 def balance(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -25,21 +24,23 @@ def balance(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def records(
     since: Annotated[str | None, typer.Option(metavar="TIME", help="From this ISO 8601 time on.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this ISO 8601 time.")] = None,
+    group_by: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="Sums by model, key, session, workflow or day.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     as_lines: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
 ) -> None:
     """List every BillingRecord; `museway records --jsonl | museway verify -` recomputes them."""
-    if as_json and as_lines:
-        raise InvalidRequest(
-            "--json and --jsonl exclude each other.", code="invalid_argument", hint="Give one of them."
-        )
+    one_format(as_json=as_json, as_lines=as_lines)
+    if group_by is not None:
+        say_groups(group_by, since, until, as_json=as_json, as_lines=as_lines)
+        return
     with make_client() as client:
         items = client.records(since=since, until=until)
     if as_json:
         say_json({"items": items})
     elif as_lines:
-        for item in items:
-            say(json.dumps(item, separators=(",", ":")))
+        say_lines(items)
     else:
         heads = ("created_at", "generation_id", "model", "credits", "amount_micros")
         say_table(heads, [[item.get(head) for head in heads] for item in items])
