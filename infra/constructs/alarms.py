@@ -50,7 +50,23 @@ class Alarms(Construct):
             "the reconciler's log says why; once the cause is gone, the next hourly try finishes it.",
         )
         self._watch_costs(naming.stack(settings.stage))
-        fx_rates = naming.function(settings.stage, "fx_rates")
+        self._watch_schedules(settings.stage)
+        self._alarm(
+            "server_errors",
+            _metric("AWS/ApiGateway", "5xx", ApiId=api.api.ref),
+            "The API answered with server errors.",
+            threshold=SERVER_ERRORS_IN_FIVE_MINUTES,
+        )
+        for metric in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"):
+            self._alarm(
+                metric,
+                _metric("AWS/States", metric, StateMachineArn=estate.machine_arn),
+                "An execution of a generation ended otherwise than by its own steps; the reconciler restarts it.",
+            )
+
+    def _watch_schedules(self, stage: str) -> None:
+        """What runs by the clock and nobody waits for."""
+        fx_rates = naming.function(stage, "fx_rates")
         self._alarm(
             "fx_rates_stale",
             # A day, because it is measured once or twice a day.
@@ -65,22 +81,10 @@ class Alarms(Construct):
         )
         self._alarm(
             "exports_differ",
-            _metric("Museway", "ExportsDiffer", service=naming.function(settings.stage, "daily_export")),
+            _metric("Museway", "ExportsDiffer", service=naming.function(stage, "daily_export")),
             "A daily export is stored with other bytes than the ledger gives. It was not overwritten, and the days of "
             "its project wait: the log of daily_export names the file. Find out who wrote it, then move it away.",
         )
-        self._alarm(
-            "server_errors",
-            _metric("AWS/ApiGateway", "5xx", ApiId=api.api.ref),
-            "The API answered with server errors.",
-            threshold=SERVER_ERRORS_IN_FIVE_MINUTES,
-        )
-        for metric in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"):
-            self._alarm(
-                metric,
-                _metric("AWS/States", metric, StateMachineArn=estate.machine_arn),
-                "An execution of a generation ended otherwise than by its own steps; the reconciler restarts it.",
-            )
 
     def _watch_costs(self, service: str) -> None:
         """What providers charge, against what is held and listed; measured once more without the model."""

@@ -107,7 +107,7 @@ class Fal:
         if answer is None:
             return Uncertain("fal did not answer.")
         if answer.status == 404:
-            return Failed(NonDelivery.PROVIDER_LOST, "fal does not know the job.", retryable=True)
+            return Failed(NonDelivery.PROVIDER_LOST, "fal does not know the job.", retryable=False)
         state = answered(answer) if answer.status in (200, 202) else {}
         match state.get("status"):
             case "IN_QUEUE" | "IN_PROGRESS":

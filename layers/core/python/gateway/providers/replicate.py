@@ -99,7 +99,7 @@ class Replicate:
         if answer is None:
             return Uncertain("Replicate did not answer.")
         if answer.status == 404:
-            return Failed(NonDelivery.PROVIDER_LOST, "Replicate does not know the prediction.", retryable=True)
+            return Failed(NonDelivery.PROVIDER_LOST, "Replicate does not know the prediction.", retryable=False)
         prediction = answered(answer) if answer.status == 200 else {}
         match prediction.get("status"):
             case "starting" | "processing":
