@@ -81,7 +81,10 @@ class Alarms(Construct):
         )
         self._alarm(
             "exports_differ",
-            _metric("Museway", "ExportsDiffer", service=naming.function(stage, "daily_export")),
+            # Measured once an hour, for as long as it lasts.
+            _metric("Museway", "ExportsDiffer", service=naming.function(stage, "daily_export")).with_(
+                period=Duration.hours(2)
+            ),
             "A daily export is stored with other bytes than the ledger gives. It was not overwritten, and the days of "
             "its project wait: the log of daily_export names the file. Find out who wrote it, then move it away.",
         )
