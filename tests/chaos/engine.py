@@ -29,7 +29,7 @@ from pynamodb.exceptions import PynamoDBException
 from gateway import audit, catalog, fx, ids, keys, ledger, projects, tables
 from gateway.errors import BadRequest, Conflict, InsufficientCredits, InvalidField, Unavailable
 from tests.chaos import faults, stories
-from tests.chaos.points import KINDS, MANY, delivered
+from tests.chaos.points import FEW, KINDS, MANY, delivered
 from tests.integration.world import GRANTED_MICROS, PROJECT, Crash, world
 from tests.invariants import FINAL
 
@@ -289,7 +289,7 @@ class Engine(RuleBasedStateMachine):
         if work == "reconciler":
             self.reconcile(61)
 
-    @rule(times=st.sampled_from([1, 3, MANY]), fault=st.sampled_from([faults.conflict, faults.throttle_one]))
+    @rule(times=st.sampled_from([1, FEW, MANY]), fault=st.sampled_from([faults.conflict, faults.throttle_one]))
     def busy(self, times: int, fault: faults.Fault) -> None:
         """The store refuses the next transactions: a submit goes through, or is refused with nothing changed."""
         met, before = self.world.faults, self.store.copy()

@@ -1,7 +1,7 @@
 """The faults of every path, enumerated or sampled by a seed; and one of them run and judged.
 
-A point is written `path/mode/number-kind[+number-kind]`: which calls of the path, counted from nothing, something
-happens around. `retried`: the state machine tries a step again; `dead`: the execution dies with the step.
+A point is written `path/mode/number-kind[*times][+number-kind]`: which calls of the path, counted from nothing,
+something happens around. `retried`: the state machine tries a step again; `dead`: the execution dies with the step.
 """
 
 import functools
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from gateway import audit, ids, ledger
+from gateway.tables.transactions import CONFLICT_RETRIES_MAX
 from tests.chaos import faults, stories
 from tests.chaos.faults import Fault, Faults
 from tests.chaos.stories import PATHS, PROJECT, Callers, Path
@@ -39,7 +40,7 @@ KINDS: dict[str, Fault] = {
     "conflict": faults.conflict,
 }
 RETRIED, DEAD = "retried", "dead"
-FEW, MANY = 3, 9
+FEW, MANY = 3, CONFLICT_RETRIES_MAX + 1
 """Conflicts in a row: fewer than a transaction is repeated, and one more."""
 
 
@@ -117,7 +118,7 @@ def lived(point: Point, verdict: Verdict) -> list[str]:
                 path.before(callers)
                 met.active = True
             met.calls.clear()
-            met.plan = {number: _fault(kind, callers) for number, kind in point.faults}
+            met.plan = dict(_planned(point, callers))
             met.on_crash = lambda: callers.found.extend(f"as it crashed: {one}" for one in museway.violations())
             try:
                 path.story(callers)
@@ -126,6 +127,14 @@ def lived(point: Point, verdict: Verdict) -> list[str]:
             met.active = False
             verdict.found = [*callers.found, *_judged(path, callers, verdict)]
     return list(met.calls)
+
+
+def _planned(point: Point, callers: Callers) -> Iterator[tuple[int, Fault]]:
+    for number, kind in point.faults:
+        name, _, times = kind.partition("*")
+        fault = _fault(name, callers)
+        for more in range(int(times or 1)):
+            yield number + more, fault
 
 
 def _fault(kind: str, callers: Callers) -> Fault:
@@ -176,7 +185,9 @@ def _judged(path: Path, callers: Callers, verdict: Verdict) -> Iterator[str]:
 
 def delivered(museway: World, generation_id: str, status: str) -> Iterator[str]:
     """The end was told on the bus as what it is, and what was delivered is in the drive."""
-    told = {e["DetailType"] for e in museway.store.events if json.loads(e["Detail"])["generation_id"] == generation_id}
+    told = {
+        e["DetailType"] for e in museway.store.events if json.loads(e["Detail"]).get("generation_id") == generation_id
+    }
     if told != {f"Generation{status.capitalize()}"}:
         yield f"{generation_id} is {status} and was announced as {sorted(told)}"
     if status == "completed":
@@ -230,7 +241,7 @@ def other_faults(path: str) -> Iterator[Point]:
             yield Point(path, RETRIED, ((number, kind),))
         if name == "TransactWriteItems":
             for kind, times in itertools.product(("conflict", "throttle_one"), (FEW, MANY)):
-                yield Point(path, RETRIED, tuple((number + more, kind) for more in range(times)))
+                yield Point(path, RETRIED, ((number, f"{kind}*{times}"),))
 
 
 def rivals(path: str) -> Iterator[Point]:

@@ -124,11 +124,12 @@ def _told(what: str, results: Iterable[Any], count: int) -> Iterator[Any]:
 METHOD = """The real handlers run over the store's semantics in memory (`tests/chaos/store.py`, held against the
 emulator call by call), in virtual time, with a scripted provider. Each path is lived once without a fault, its calls
 are numbered, and it is lived again with a fault around one call or several. Then everything heals: the client repeats
-its request under its key, the state machine tries again or its execution is dead and the reconciler finds it, the stream
-delivers again. At the crash itself and at rest every invariant of `tests/invariants.py` must hold on the raw tables; at
-rest also: every generation final and announced as what it is, every delivered output in the drive, no submission paid
-for twice, the hold equal to the price that was answered, the bill equal to the price of what came, every sum of the
-account exact, every BillingRecord recomputed by `museway verify`'s own code, nothing left on shards that take no holds.
+its request under its key, the state machine tries again or its execution is dead and the reconciler finds it, the
+stream delivers again. At the crash itself and at rest every invariant of `tests/invariants.py` must hold on the raw
+tables; at rest also: every generation final and announced as what it is, every delivered output in the drive, no
+submission paid for twice, the hold equal to the price that was answered, the bill equal to the price of what came,
+every sum of the account exact, every BillingRecord recomputed by `museway verify`'s own code, nothing left on
+shards that take no holds.
 
 One point again: `python -m tests.chaos point 'delivered/dead/12-crash_before+30-crash_after'`.
 One run again: `python -m tests.chaos run SEED`.
@@ -167,7 +168,7 @@ def _counts(run: Run) -> Iterator[str]:
         "two crashes": f"drawn by seed {run.seed}: the second after healing began",
         "a rival and a crash": f"drawn by seed {run.seed}",
         "a rival between two calls": "any that the path may have, before calls of it",
-        "conflicts and throttling": "calls to tables; transactions 3 and 9 times in a row",
+        "conflicts and throttling": f"calls to tables; transactions {points.FEW} and {points.MANY} times in a row",
     }
     for group, count in sorted(run.groups.items()):
         note = f" ({how[group]})" if group in how else ""

@@ -209,7 +209,7 @@ def dearer_meanwhile(callers: Callers) -> None:
     fx.forget()
     callers.world.settle_down()
     if callers.look(generation_id)["status"] == "completed":
-        body = tables.Record.find(generation_id).body
+        body = callers.insist(lambda: tables.Record.find(generation_id)).body
         callers.expect(f"the record says {body['fx']}", (body["fx"] or {}).get("rate") == "0.8")
     callers.submit("later")
     callers.expect("a new price was not taken", callers.prices_micros[key_of("later")] == 2 * PRICE_MICROS)
@@ -422,6 +422,7 @@ PATHS: dict[str, Path] = {
     "three of four outputs": Path(
         four,
         provider={"outputs": 3},
+        rivals=OF_ONE[:-1],
         billed_micros=3 * PRICE_MICROS,
     ),
     "usage above the hold": Path(

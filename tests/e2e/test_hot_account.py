@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,7 +86,7 @@ def conflicts(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         return original(client, operation, arguments)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", make_api_call)
-    monkeypatch.setattr(transactions, "time", SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 50)))
+    monkeypatch.setattr(transactions, "pause", lambda _attempt: time.sleep(0.001))
     return met
 
 
