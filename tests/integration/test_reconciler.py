@@ -300,6 +300,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_fails_ten_times_is_parked_and_looked_at_once_an_hour(museway: World, measured: list[str]) -> None:
     generation_id, _ = without_its_hold(museway)
+    museway.tampered = "a hold was deleted by hand"
     for _ in range(reconcile.FAILURES_MAX):
         assert run(museway)["failed_to_reconcile"] == 1
     assert parked_ids() == []
