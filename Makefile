@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup lock openapi lint unit infra integration e2e seeds test bench
+.PHONY: setup lock openapi lint unit infra integration e2e seeds test bench chaos
 
 setup: $(STAMP) infra/node_modules/.package-lock.json
 
@@ -61,6 +61,14 @@ seeds: setup
 # What the performance budget comes to on this machine; writes tests/bench/RESULTS.md. No part of `make test`.
 bench: setup
 	@$(BIN)/python -m tests.bench
+
+# The proof: every path with a crash, an error, a conflict or a rival around each of its calls, and the state machine by
+# many seeds; writes tests/RELIABILITY.md. `make test` runs a part of it.
+POINTS ?= 20000
+RUNS ?= 500
+SEED ?= 1
+chaos: setup
+	@$(BIN)/python -m tests.chaos --points $(POINTS) --runs $(RUNS) --seed $(SEED)
 
 .PHONY: up down demo
 

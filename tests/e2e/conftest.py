@@ -16,9 +16,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def local() -> Iterator[Local]:
-    """The system, ready; its logs stay in `.museway/e2e/logs`."""
+    """The system, ready; its logs stay in `.museway/e2e/logs`. What all tests leave behind keeps every promise."""
     with running(Layout(ROOT / ".museway" / "e2e"), Console()) as description:
-        yield Local(description)
+        made = Local(description)
+        yield made
+        assert made.violations() == []
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,10 @@ import boto3
 import httpx
 
 from museway import Client
+from tests.invariants import violations
 
 FINAL = {"completed", "failed"}
+LOOKS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,17 @@ class Local:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
+
+    def violations(self) -> list[str]:
+        """What does not hold on the tables. They are read one after the other, so while something still moves it is
+        looked at again."""
+        found: list[str] = []
+        for _ in range(LOOKS):
+            found = violations(self.client("dynamodb"), self.tables["jobs"], self.tables["ledger"])
+            if not found:
+                break
+            time.sleep(1)
+        return found
 
     def operate(self, **request: Any) -> dict[str, Any]:
         """One request to the operator's function."""

@@ -260,6 +260,7 @@ def test_one_that_cannot_be_helped_keeps_nobody_else_waiting(museway: World) -> 
     broken = museway.generate()
     museway.clock.sleep(1)
     sound = [museway.generate() for _ in range(8)]
+    museway.tampered = "a hold was deleted by hand"
     museway.dynamodb.delete_item(TableName="ledger", Key={"pk": {"S": f"HOLD#{broken}"}, "sk": {"S": "HOLD"}})
     museway.clock.sleep(400)  # nobody is at work on them, and their deadline is past
     for one in (broken, *sound):
@@ -299,6 +300,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_what_fails_ten_times_is_parked_and_looked_at_once_an_hour(museway: World, measured: list[str]) -> None:
     generation_id, _ = without_its_hold(museway)
+    museway.tampered = "a hold was deleted by hand"
     for _ in range(reconcile.FAILURES_MAX):
         assert run(museway)["failed_to_reconcile"] == 1
     assert parked_ids() == []
@@ -403,6 +405,7 @@ def test_one_projects_trouble_keeps_no_other_waiting(museway: World, monkeypatch
 
 
 def tampered(museway: World, project_id: str, **amounts: int) -> None:
+    museway.tampered = "an audit has to find a balance that is wrong"
     (balance,) = tables.Balance.all_of(project_id, 1)
     assert balance.change([getattr(tables.Balance, name).set(value) for name, value in amounts.items()])
 

@@ -1,9 +1,10 @@
 """A whole Museway in one process: the real handlers over moto, a scripted provider, virtual time.
 
-`Faults` can crash it before or after any single store or provider call. moto runs in one thread here: it
-is not safe under more.
+`Faults` can do anything around any single store or provider call. moto runs in one thread here: it is not safe
+under more. Worlds that are made by the thousand stand on `tests.chaos.store` instead.
 """
 
+import copy
 import functools
 import hashlib
 import heapq
@@ -12,8 +13,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
@@ -22,8 +22,10 @@ import boto3
 import httpx
 import pytest
 from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from moto import mock_aws
 from PIL import Image
+from pynamodb.exceptions import PynamoDBException
 
 from gateway import (
     advance,
@@ -39,16 +41,18 @@ from gateway import (
     keys,
     ledger,
     providers,
-    reconcile,
     tables,
     transport,
     views,
 )
 from gateway.catalog.source import compile_catalog
+from gateway.errors import GatewayError
 from gateway.provider import Accepted, Failed, Finished, MediaBytes, MediaUrl, Refused, Running, Submission, Uncertain
 from infra import manifest
 from infra.sandbox.render.audio import SpeechOrder
 from infra.sandbox.render.video import VideoOrder
+from tests.chaos.faults import Crash, Faults
+from tests.chaos.store import Store
 from tests.integration.machine import Machine, StepFailed
 from tests.invariants import FINAL, violations
 
@@ -65,20 +69,18 @@ PROJECT = "demo"
 GRANTED_MICROS = 10_000_000
 
 
-class Crash(BaseException):
-    """The process dies here. Not an Exception: nothing may catch it."""
-
-
 class Clock:
     """Virtual time with a queue of things that will happen (webhooks)."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.skew_seconds = 0.0
+        """How far the clock of whoever asks is ahead; what passes is the same for all."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
 
     def now(self) -> datetime:
-        return datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=self.seconds)
+        return datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=self.seconds + self.skew_seconds)
 
     def monotonic(self) -> float:
         return self.seconds
@@ -91,37 +93,23 @@ class Clock:
         while self.sleep_until_event(ends_at):
             pass
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """What is due meanwhile happens later."""
+        self._events, due = [], self._events
+        yield
+        for one in due:
+            heapq.heappush(self._events, one)
+
     def sleep_until_event(self, ends_at: float) -> bool:
         """Go on to the next event, or to `ends_at` when there is none before; whether there was one."""
         if self._events and self._events[0][0] <= ends_at:
-            self.seconds, _, event = heapq.heappop(self._events)
+            due_at, _, event = heapq.heappop(self._events)
+            self.seconds = max(self.seconds, due_at)
             event()
             return True
         self.seconds = max(self.seconds, ends_at)
         return False
-
-
-@dataclass
-class Faults:
-    """Counts store and provider calls, and crashes at one of them."""
-
-    at: int | None = None
-    when: str = "before"
-    calls: list[str] = field(default_factory=list)
-    active: bool = False
-
-    @contextmanager
-    def call(self, name: str) -> Iterator[None]:
-        if not self.active:
-            yield
-            return
-        number = len(self.calls)
-        self.calls.append(name)
-        if number == self.at and self.when == "before":
-            raise Crash(name)
-        yield
-        if number == self.at and self.when == "after":
-            raise Crash(name)
 
 
 class ScriptedProvider:
@@ -147,17 +135,23 @@ class ScriptedProvider:
         self.paid: list[str] = []
         self.jobs: dict[str, float] = {}
         self.cancelled: list[str] = []
+        self.looks: dict[str, int] = {}
+        """How often a finished job was asked for."""
 
     def submit(self, submission: Submission) -> Any:
-        with self.world.faults.call("provider.submit"):
-            return self._submit(submission)
+        return self.world.faults.around("provider.submit", lambda: self._submit(submission))
 
     def script_of(self, attempt_id: str) -> str:
-        return self.scripts.get(attempt_id.rsplit("-", 1)[0], self.script)
+        """What becomes of an attempt: `refuse, deliver` has the first refused and the others delivered."""
+        generation_id, number = attempt_id.rsplit("-", 1)
+        parts = self.scripts.get(generation_id, self.script).split(", ")
+        return parts[min(int(number), len(parts)) - 1]
 
     def _submit(self, submission: Submission) -> Any:
         self.submissions[submission.attempt_id] = submission
         script = self.script_of(submission.attempt_id)
+        if script == "turn_away":
+            return Refused("overloaded", "not now", retryable=True)
         if script == "refuse":
             return self.refusal
         self.paid.append(submission.attempt_id)
@@ -168,39 +162,49 @@ class ScriptedProvider:
             return Finished(made, usage=self.usage)
         self.jobs[submission.attempt_id] = self.world.clock.seconds + self.seconds
         if submission.webhook_url and not self.loses_webhooks:
-            self.world.clock.after(self.seconds, lambda: self._call_back(submission))
+            self.world.clock.after(self.seconds, lambda: self.call_back(submission))
+        if script == "call_back_early":
+            self.call_back(submission)
         if script == "lose_answer":
             return Uncertain("no answer")
         return Accepted({"request_id": submission.attempt_id, "endpoint": submission.endpoint})
 
     def poll(self, reference: Mapping[str, str]) -> Any:
-        with self.world.faults.call("provider.poll"):
-            done = self.jobs[reference["request_id"]] <= self.world.clock.seconds
-            script = self.script_of(reference["request_id"])
-            if script == "never_finish" or not done:
-                return Running(progress=40)
-            if script == "fail":
-                return self.failure
-            urls = () if script == "deliver_nothing" else range(self.outputs)
-            named = tuple(MediaUrl(f"http://files.test/{n}.{self.extension}") for n in urls)
-            return Finished(named, {"inference_time": 1.5}, usage=self.usage)
+        return self.world.faults.around("provider.poll", lambda: self._poll(reference["request_id"]))
+
+    def _poll(self, attempt_id: str) -> Any:
+        script = self.script_of(attempt_id)
+        if script == "never_finish" or self.jobs[attempt_id] > self.world.clock.seconds:
+            return Running(progress=40)
+        if script == "fail":
+            return self.failure
+        looks = self.looks[attempt_id] = self.looks.get(attempt_id, 0) + 1
+        if script == "flap" and looks == 2:
+            return Running(progress=60)
+        folder = "expired/" if script == "expire" and looks <= 2 else ""
+        urls = () if script == "deliver_nothing" else range(self.outputs)
+        named = tuple(MediaUrl(f"http://files.test/{folder}{n}.{self.extension}") for n in urls)
+        return Finished(named, {"inference_time": 1.5}, usage=self.usage)
 
     def cancel(self, reference: Mapping[str, str]) -> bool:
-        with self.world.faults.call("provider.cancel"):
-            self.cancelled.append(reference["request_id"])
-            return True
+        return bool(self.world.faults.around("provider.cancel", lambda: self._cancel(reference["request_id"])))
+
+    def _cancel(self, attempt_id: str) -> bool:
+        self.cancelled.append(attempt_id)
+        return True
 
     def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
         return json.loads(body)
 
-    def _call_back(self, submission: Submission) -> None:
+    def call_back(self, submission: Submission) -> None:
+        """Call Museway's webhook, and again after an error."""
         provider, generation_id, token = submission.webhook_url.rsplit("/", 3)[1:]
         body = json.dumps({"request_id": submission.attempt_id}).encode()
         try:
             callbacks.receive(provider, generation_id, token, {}, body)
-        except Crash:
+        except (Crash, ClientError, GatewayError):
             # The provider sees an error and calls again a little later.
-            self.world.clock.after(5, lambda: self._call_back(submission))
+            self.world.clock.after(5, lambda: self.call_back(submission))
 
 
 class World:
@@ -212,6 +216,9 @@ class World:
         faults: Faults | None = None,
         dies_on_crash: bool = False,
         models: Collection[str] | None = None,
+        in_memory: bool = False,
+        changed: Callable[[dict[str, Any]], None] | None = None,
+        compared: Callable[[str, Any, Callable[[], Any]], Any] | None = None,
     ) -> None:
         self.faults = faults or Faults()
         self.clock = Clock()
@@ -220,18 +227,23 @@ class World:
         self.dynamodb = CLIENT("dynamodb")
         self.events: list[dict[str, Any]] = []
         """What was put on the bus."""
+        self.store = Store.empty() if in_memory else None
+        self.compiled = COMPILED if models is None else cut(models)
+        if changed:
+            self.compiled = copy.deepcopy(self.compiled)
+            changed(self.compiled)
+        self.skews: dict[str, float] = {}
+        """Functions whose machine's clock is ahead, in seconds."""
+        self.tampered: str | None = None
+        """Why the invariants need not hold at the end of a test that breaks them on purpose."""
+        self._compared = compared or (lambda _operation, _arguments, action: action())
+        """Whoever wants to hold each answer of the emulator against another's."""
         self._dispatched: set[tuple[str, str]] = set()
         self._patch(monkeypatch)
-        self._build()
-        created_at = ids.timestamp(self.clock.now())
-        tables.Project(f"PROJECT#{PROJECT}", "PROJECT", project_id=PROJECT, name="Demo", created_at=created_at).insert()
-        ledger.grant(PROJECT, GRANTED_MICROS, "welcome")
-        key = keys.create(PROJECT, "test", scopes=auth.SCOPES)
-        self.key_id, self.api_key = key["key_id"], key["api_key"]
         catalog.forget()
         durations.forget()
         fx.forget()
-        catalog.publish(COMPILED if models is None else cut(models))
+        self._settle_in()
         self.faults.active = True
 
     # Doors
@@ -299,9 +311,15 @@ class World:
             if not moved and self._at_rest():
                 return
             if not moved:
-                self.clock.sleep(61)
-                self._guarded(reconcile.run)
+                self.reconcile(after_seconds=61)
         raise AssertionError(f"never came to rest: {self.violations(at_rest=True)}")
+
+    def reconcile(self, after_seconds: float) -> None:
+        """The clock strikes a while later; what the audit finds is no part of any world."""
+        self.clock.sleep(after_seconds)
+        done = self._guarded(lambda: self._call("reconcile", {}))
+        if done and done["equations_broken"] and self.tampered is None:
+            raise AssertionError(f"the audit found something: {audit.report(ledger.project_of(PROJECT))}")
 
     def violations(self, *, at_rest: bool = False) -> list[str]:
         self.faults.active, before = False, self.faults.active
@@ -319,6 +337,7 @@ class World:
     # Insides
     def _call(self, function: str, event: dict[str, Any]) -> Any:
         handler = importlib.import_module(f"functions.{function}.handler").handler
+        skew_seconds, self.clock.skew_seconds = self.clock.skew_seconds, self.skews.get(function, 0)
         try:
             return handler(event, None)
         except Crash as crash:
@@ -329,6 +348,8 @@ class World:
             if function in {"submit_attempt", "poll_attempt", "collect_outputs", "settle", "fail"}:
                 raise StepFailed(type(error).__name__) from error
             raise
+        finally:
+            self.clock.skew_seconds = skew_seconds
 
     def _deliver_stream(self) -> bool:
         moved = False
@@ -348,19 +369,26 @@ class World:
         return moved
 
     def _guarded(self, action: Callable[[], Any]) -> Any:
+        """An event, the machine's turn or a tick of the clock: what goes wrong with it is met again later."""
         try:
             return action()
-        except Crash:
+        except (Crash, ClientError, PynamoDBException, GatewayError):
             return None
 
     def _generations(self) -> list[dict[str, Any]]:
+        return [item for item in self._items("jobs") if item["sk"]["S"] == "GENERATION"]
+
+    def _items(self, table: str) -> list[dict[str, Any]]:
         self.faults.active, before = False, self.faults.active
-        items = self.dynamodb.scan(TableName="jobs")["Items"]
+        items: list[dict[str, Any]] = self.dynamodb.scan(TableName=table)["Items"]
         self.faults.active = before
-        return [item for item in items if item["sk"]["S"] == "GENERATION"]
+        return items
 
     def _at_rest(self) -> bool:
-        return all(item["status"]["S"] in FINAL and "work" not in item for item in self._generations())
+        holds = [item for item in self._items("ledger") if item["sk"]["S"] == "HOLD"]
+        return all(item["status"]["S"] in FINAL and "work" not in item for item in self._generations()) and all(
+            item["status"]["S"] != "open" for item in holds
+        )
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)
@@ -374,34 +402,42 @@ class World:
         original = BaseClient._make_api_call
 
         def make_api_call(client: Any, operation: str, arguments: Any) -> Any:
-            with self.faults.call(operation):
-                answer = original(client, operation, arguments)
-            if operation == "PutEvents":
-                self.events += [json.loads(one["Detail"]) for one in arguments["Entries"]]
-            return answer
+            return self.faults.around(
+                operation, lambda: self._made(operation, arguments, lambda: original(client, operation, arguments))
+            )
 
         monkeypatch.setattr(BaseClient, "_make_api_call", make_api_call)
 
+    def _made(self, operation: str, arguments: Any, original: Callable[[], Any]) -> Any:
+        """Make a call, here or at the emulator."""
+        if self.store is not None:
+            answer = self.store.call(operation, arguments)
+        else:
+            answer = self._compared(operation, arguments, original)
+        if operation == "PutEvents":
+            self.events += [json.loads(one["Detail"]) for one in arguments["Entries"]]
+        return answer
+
+    def _settle_in(self) -> None:
+        """Tables, a project with credits and a key, a catalog. In memory they are made once and copied."""
+        founded = FOUNDED.get(kind := json.dumps(self.compiled, default=str)) if self.store else None
+        if founded:
+            self.store, (self.key_id, self.api_key) = founded[0].copy(), founded[1:]
+            return
+        if self.store is None:
+            self._build()
+        created_at = ids.timestamp(self.clock.now())
+        tables.Project(f"PROJECT#{PROJECT}", "PROJECT", project_id=PROJECT, name="Demo", created_at=created_at).insert()
+        ledger.grant(PROJECT, GRANTED_MICROS, "welcome")
+        key = keys.create(PROJECT, "test", scopes=auth.SCOPES)
+        self.key_id, self.api_key = key["key_id"], key["api_key"]
+        catalog.publish(self.compiled)
+        if self.store is not None:
+            FOUNDED[kind] = (self.store.copy(), self.key_id, self.api_key)
+
     def _build(self) -> None:
         for table in manifest.TABLES:
-            attributes = {"pk": "S", "sk": "S"}
-            options: dict[str, Any] = {}
-            for index in table.indexes:
-                attributes |= {index.partition: "S", index.sort: "N" if index.sort_is_number else "S"}
-                options.setdefault("GlobalSecondaryIndexes", []).append(
-                    {
-                        "IndexName": index.name,
-                        "KeySchema": schema(index.partition, index.sort),
-                        "Projection": {"ProjectionType": "KEYS_ONLY" if index.keys_only else "ALL"},
-                    }
-                )
-            self.dynamodb.create_table(
-                TableName=table.name,
-                KeySchema=schema("pk", "sk"),
-                AttributeDefinitions=[{"AttributeName": a, "AttributeType": t} for a, t in attributes.items()],
-                BillingMode="PAY_PER_REQUEST",
-                **options,
-            )
+            self.dynamodb.create_table(**schema_of(table))
         CLIENT("s3").create_bucket(Bucket="drive")
         CLIENT("events").create_event_bus(Name="museway-test")
 
@@ -415,10 +451,31 @@ class FaultyMachine:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(**arguments: Any) -> Any:
-            with self._world.faults.call(f"states.{name}"):
-                return getattr(self._world.machine, name)(**arguments)
+            return self._world.faults.around(f"states.{name}", lambda: getattr(self._world.machine, name)(**arguments))
 
         return call
+
+
+def schema_of(table: manifest.Table) -> dict[str, Any]:
+    """What a table of the deployment is created with."""
+    attributes = {"pk": "S", "sk": "S"}
+    options: dict[str, Any] = {}
+    for index in table.indexes:
+        attributes |= {index.partition: "S", index.sort: "N" if index.sort_is_number else "S"}
+        options.setdefault("GlobalSecondaryIndexes", []).append(
+            {
+                "IndexName": index.name,
+                "KeySchema": schema(index.partition, index.sort),
+                "Projection": {"ProjectionType": "KEYS_ONLY" if index.keys_only else "ALL"},
+            }
+        )
+    return {
+        "TableName": table.name,
+        "KeySchema": schema("pk", "sk"),
+        "AttributeDefinitions": [{"AttributeName": a, "AttributeType": t} for a, t in attributes.items()],
+        "BillingMode": "PAY_PER_REQUEST",
+        **options,
+    }
 
 
 def schema(key: str, sort: str) -> list[dict[str, str]]:
@@ -489,19 +546,29 @@ def cut(models: Collection[str]) -> dict[str, Any]:
     return {"models": [model for model in COMPILED["models"] if model["id"] in models], "families": {}}
 
 
+FOUNDED: dict[str, tuple[Store, str, str]] = {}
+"""By their catalog, worlds in memory as they begin: their store, and the id of the key and the key."""
+
 # Every world shares the clients (making them is most of a world's cost); moto forgets between worlds.
 CLIENT = functools.cache(boto3.client)
 
 
 @contextmanager
 def world(environment: Mapping[str, str] | None = None, **options: Any) -> Iterator[World]:
-    """A fresh world, with changes to its environment; everything is undone at the end."""
-    with pytest.MonkeyPatch.context() as monkeypatch, mock_aws():
+    """A fresh world, with changes to its environment; everything is undone at the end.
+
+    What a test leaves behind keeps every promise about money and jobs, unless it says why not (`tampered`).
+    """
+    emulator = nullcontext() if options.get("in_memory") else mock_aws()
+    with pytest.MonkeyPatch.context() as monkeypatch, emulator:
         for name, value in {**ENVIRONMENT, **(environment or {})}.items():
             monkeypatch.setenv(name, value)
         config.settings.cache_clear()
         with transport.use(httpx.MockTransport(files)):
-            yield World(monkeypatch, **options)
+            made = World(monkeypatch, **options)
+            yield made
+            if made.tampered is None:
+                assert made.violations() == []
     config.settings.cache_clear()
 
 

@@ -147,7 +147,7 @@ def start_counting(account: Account, counter: Counter, now: datetime) -> None:
                 sums[name] = sums.get(name, 0) + int(record.amount_micros)
         elif held := tables.Hold.find(record.body["generation_id"]):
             # Open when counting began, settled before it was joined.
-            _join(held, counter, int(record.amount_micros))
+            _join(held, counter, int(held.charged_micros or 0) - int(held.refunded_micros or 0))
     actions = [action for name, micros in sums.items() for action in spent.add([name], micros)]
     actions += [spent.based_at.set(ids.timestamp(ids.now())), spent.base_micros.set(sums.get("total", 0))]
     with suppress(tables.ConditionFailed), tables.transaction() as tx:
@@ -158,10 +158,11 @@ def _join(held: tables.Hold, counter: Counter, amount_micros: int) -> None:
     """Have an uncounted hold counted from now on; one that moves on meanwhile is found again as a record."""
     if counter.counter_id in (held.counters or ()):
         return
-    same = tables.Hold.counters.does_not_exist() if held.counters is None else tables.Hold.counters == held.counters
     names = spending.period_names(ids.moment(held.created_at)).values()
     with suppress(tables.ConditionFailed), tables.transaction() as tx:
         joined = [*(held.counters or ()), counter.counter_id]
-        condition = same & (tables.Hold.status == held.status)
+        condition = tables.Hold.status == held.status
+        condition &= tables.unchanged(tables.Hold.counters, held.counters)
+        condition &= tables.unchanged(tables.Hold.refunded_micros, held.refunded_micros)
         tx.update("hold", tables.Hold.key(held.generation_id), [tables.Hold.counters.set(joined)], condition)
         tx.update("counter", tables.Spending.key(counter.counter_id), tables.Spending.add(names, amount_micros), None)

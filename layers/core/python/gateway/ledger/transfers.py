@@ -81,12 +81,14 @@ def refund(generation_id: str, amount_micros: int | None, refund_id: str, note: 
         )
     now, shard = ids.now(), int(held.shard)
     entry = _entry(held.project_id, shard, "refund", amount_micros, entry_id, now, generation_id, note=note)
-    as_read = tables.Hold.refunded_micros
-    unmoved = as_read.does_not_exist() if held.refunded_micros is None else as_read == refunded_micros
+    refunded = tables.Hold.refunded_micros.set(refunded_micros + amount_micros)
+    # Neither refunded by another nor joined to the counter of a limit that was set meanwhile.
+    unmoved = tables.unchanged(tables.Hold.refunded_micros, held.refunded_micros)
+    unmoved &= tables.unchanged(tables.Hold.counters, held.counters)
     try:
         with tables.transaction() as tx:
             tx.insert("refund", entry)
-            tx.update("hold", tables.Hold.key(generation_id), [as_read.set(refunded_micros + amount_micros)], unmoved)
+            tx.update("hold", tables.Hold.key(generation_id), [refunded], unmoved)
             tx.update(
                 BALANCE,
                 tables.Balance.key(held.project_id, shard),
@@ -99,7 +101,7 @@ def refund(generation_id: str, amount_micros: int | None, refund_id: str, note: 
             counters.give_back(tx, held, amount_micros)
     except tables.ConditionFailed:
         if not _was_made(entry_id, amount_micros, "refund_id"):
-            raise Unavailable("Another refund of this generation came first; nothing was changed.") from None
+            raise Unavailable("The charge changed just now; nothing was refunded.") from None
     return hold_of(generation_id)
 
 
@@ -213,9 +215,6 @@ def _close(tx: tables.Transaction, held: tables.Hold, status: str, charge_micros
     """Close a hold with its entry: settled for a charge, or released."""
     held_micros, generation_id = int(held.amount_micros), held.generation_id
     returned_micros = held_micros - charge_micros
-    # A limit set meanwhile may have joined the hold to its counter; whoever closes it then reads it again.
-    uncounted = tables.Hold.counters.does_not_exist()
-    same = uncounted if held.counters is None else tables.Hold.counters == held.counters
     tx.update(
         "hold",
         tables.Hold.key(generation_id),
@@ -226,7 +225,8 @@ def _close(tx: tables.Transaction, held: tables.Hold, status: str, charge_micros
             tables.Hold.listing.remove(),
             tables.Hold.listed_at.remove(),
         ],
-        (tables.Hold.status == OPEN) & same,
+        # A limit set meanwhile may have joined the hold to its counter; whoever closes it then reads it again.
+        (tables.Hold.status == OPEN) & tables.unchanged(tables.Hold.counters, held.counters),
     )
     tx.update(
         BALANCE,
