@@ -35,7 +35,7 @@ def tables(museway: World) -> dict[str, list[str]]:
         for name in ("catalog", "projects", "jobs", "ledger")
     }
     found = {
-        name: sorted(json.dumps(item, sort_keys=True) for page in pages for item in page["Items"])
+        name: sorted(json.dumps(item, sort_keys=True, default=repr) for page in pages for item in page["Items"])
         for name, pages in scans.items()
     }
     museway.faults.active = before

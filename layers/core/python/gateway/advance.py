@@ -45,6 +45,9 @@ def submit(generation_id: str, task_token: str) -> None:
         _resume(generation, jobs.retake(attempt, task_token), task_token)
         return
     offer = next_offer(generation, jobs.order_of(generation))
+    if offer is None:
+        # Another clock may still see time left, and send it here again and again.
+        jobs.note_nothing_left(generation)
     begun = jobs.begin_attempt(generation, offer, task_token, ids.now()) if offer else None
     if offer is None or begun is None:
         wake(task_token, FAIL if offer is None else POLL)

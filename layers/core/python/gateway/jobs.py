@@ -232,6 +232,11 @@ def postpone(generation: tables.Generation, due_at_seconds: float) -> None:
     generation.change([tables.Generation.due_at.set(int(due_at_seconds))], condition=tables.Generation.work.exists())
 
 
+def note_nothing_left(generation: tables.Generation) -> None:
+    """Nothing more may be submitted, by one clock: so it is for all, whose deadline is over from now on."""
+    generation.change([tables.Generation.deadline_at.set(0)], condition=~tables.Generation.status.is_in(*FINAL))
+
+
 def note_restart(generation: tables.Generation, due_at_seconds: float) -> bool:
     """Count a restart of the execution; False when somebody else counted it first."""
     number = int(generation.restart_no)
