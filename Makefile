@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: setup lock openapi lint unit infra integration e2e seeds test bench chaos
+.PHONY: setup lock openapi lint unit infra integration e2e whole test bench chaos
 
 setup: $(STAMP) infra/node_modules/.package-lock.json
 
@@ -54,9 +54,10 @@ integration: setup
 e2e: setup
 	$(BIN)/pytest -q tests/e2e
 
-# Every statement of the seeds over HTTP; `make test` asks one in five there, and all of them in process.
-seeds: setup
-	$(BIN)/pytest -q tests/e2e/test_seed_table.py --all-seed-rows
+# All of what `make test` asks a part of: the seeds' statements over HTTP, every model by both doors.
+whole: setup
+	$(BIN)/pytest -q -n 2 --dist worksteal tests/integration/test_every_model.py --whole
+	$(BIN)/pytest -q tests/e2e/test_seed_table.py --whole
 
 # What the performance budget comes to on this machine; writes tests/bench/RESULTS.md. No part of `make test`.
 bench: setup

@@ -10,10 +10,6 @@ from infra.local.system import running
 from tests.e2e.support import Local, Sandbox
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all-seed-rows", action="store_true", help="every statement of the seeds over HTTP (make seeds)")
-
-
 @pytest.fixture(scope="session")
 def local() -> Iterator[Local]:
     """The system, ready; its logs stay in `.museway/e2e/logs`. What all tests leave behind keeps every promise."""

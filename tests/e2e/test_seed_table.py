@@ -1,7 +1,7 @@
 """Statements of the seeds over HTTP: prices, refusals, and a balance that none of it moves.
 
 All of them hold in process (tests/unit/test_seed_table.py). Here, where only doors, roles and the wire can differ, one
-in `ONE_IN` of each block is asked; `make seeds` asks every one.
+in `ONE_IN` of each block is asked; `make whole` asks every one.
 
 A model whose providers have all ended answers 410 to everything, and names what to use instead.
 """
@@ -161,7 +161,7 @@ def test_the_seeds_statements_hold_and_no_refusal_costs(
 ) -> None:
     rows = [row for row in BLOCKS[block] if row.files <= statements.places.keys()]
     assert len(rows) > len(BLOCKS[block]) * 0.9
-    rows = rows if pytestconfig.getoption("--all-seed-rows") else rows[::ONE_IN]
+    rows = rows if pytestconfig.getoption("--whole") else rows[::ONE_IN]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = pool.map(lambda row: [f"{row.id} ({row.source}): {fault}" for fault in problems(statements, row)], rows)
         faults = [fault for of_row in found for fault in of_row]

@@ -219,7 +219,7 @@ def test_a_keys_limit_is_told_with_its_key(museway: World, bus: Bus) -> None:
     key = limit_key(museway, day_micros=PRICE_MICROS)
     counter = ledger.Counter.of_key(museway.key_id, SpendingLimit(day_micros=PRICE_MICROS))
     wanted = [ledger.Reservation("gen_one", PRICE_MICROS)]
-    ledger.reserve(ledger.account_of(PROJECT), museway.key_id, wanted, [counter], ids.now(), lambda _: None)
+    ledger.reserve(ledger.account_of(PROJECT), museway.key_id, wanted, [counter], ids.now(), None)
     assert [alerts.check_call(PROJECT, museway.key_id) for _ in range(2)] == [1, 0]
     [told] = bus.told("SpendingLimitNear")
     assert (told["scope"], told["key_id"], told["period"]) == ("key", key.key_id, "day")

@@ -184,7 +184,16 @@ def studio(sandbox_url: str, media_url: str) -> Iterator[Studio]:
     control.close()
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=str)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each model once, by one door and then the other; with `--whole` every generation type by both."""
+    if "sample" in metafunc.fixturenames:
+        by_model: dict[str, list[Sample]] = {}
+        for sample in SAMPLES:
+            by_model.setdefault(sample.model.model_id, []).append(sample)
+        once = [samples[-(number % 2)] for number, samples in enumerate(by_model.values())]
+        metafunc.parametrize("sample", SAMPLES if metafunc.config.getoption("--whole") else once, ids=str)
+
+
 def test_a_request_is_made_delivered_and_billed(studio: Studio, sample: Sample) -> None:
     """Estimate, submit, run to the end; then everything that was promised on the way."""
     world, body = studio.world, studio.asked(sample)

@@ -41,7 +41,9 @@ def attempt(generation_id: str) -> tables.Attempt:
 
 
 def items(museway: World, table: str) -> list[str]:
-    return sorted(json.dumps(item, sort_keys=True) for item in museway.dynamodb.scan(TableName=table)["Items"])
+    return sorted(
+        json.dumps(item, sort_keys=True, default=repr) for item in museway.dynamodb.scan(TableName=table)["Items"]
+    )
 
 
 def test_a_callback_wakes_the_execution_once(under_way: tuple[World, str, str]) -> None:
