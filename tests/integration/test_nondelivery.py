@@ -68,7 +68,7 @@ LINES: dict[str, tuple[Given, str, bool, bool]] = {
     "every output expired": (provider_has(extension="gone", outputs=2), "expired_output", True, True),
     "the result expired": (failed("expired_output", retryable=True), "expired_output", True, True),
     "no media": (provider_has(extension="html"), "provider_error", True, True),
-    "forgotten": (failed("provider_lost", retryable=True), "provider_lost", True, True),
+    "forgotten": (failed("provider_lost", retryable=False), "provider_lost", False, True),
     "never finished": (provider_has(script="never_finish"), "provider_lost", False, True),
     "outcome unknown": (provider_has(script="lose_answer", loses_webhooks=True), "provider_lost", False, True),
 }

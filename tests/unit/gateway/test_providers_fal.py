@@ -314,7 +314,7 @@ class TestPoll:
                 True,
             ),
             (completed(), (404, {"detail": "not found"}), "expired_output", True),
-            ((404, {"detail": "Request not found"}), (404, {}), "provider_lost", True),
+            ((404, {"detail": "Request not found"}), (404, {}), "provider_lost", False),
         ],
     )
     def test_failed(self, fal, status, result, code, retryable):

@@ -274,7 +274,7 @@ class TestPoll:
 
     def test_unknown(self, adapter):
         outcome = poll(adapter, http=404)
-        assert (outcome.code, outcome.retryable) == ("provider_lost", True)
+        assert (outcome.code, outcome.retryable) == ("provider_lost", False)
 
     @pytest.mark.parametrize(
         ("http", "status"), [(200, "dancing"), (200, None), (401, "failed"), (429, "x"), (500, "succeeded"), (302, "x")]
