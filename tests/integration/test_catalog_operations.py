@@ -236,6 +236,7 @@ def lose(museway: World, lost: str) -> None:
     museway.dynamodb.delete_item(TableName="catalog", Key=key)
 
 
+@pytest.mark.moto
 def test_a_version_that_cannot_be_read_is_not_gone_back_to(museway: World) -> None:
     publish(museway)
     lose(museway, FIRST)
@@ -246,6 +247,7 @@ def test_a_version_that_cannot_be_read_is_not_gone_back_to(museway: World) -> No
     assert stored(museway) == before
 
 
+@pytest.mark.moto
 def test_a_version_that_is_lost_stops_no_publication(museway: World) -> None:
     publish(museway)
     lose(museway, version())

@@ -20,6 +20,7 @@ def test_every_reference_resolves() -> None:
     assert names <= set(document["components"]["schemas"])
 
 
+@pytest.mark.moto
 def test_real_answers_have_the_described_shapes(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
     generation_id = museway.generate(session_id="s", metadata={"a": "b"}, loop=True)
     museway.settle_down()

@@ -296,6 +296,7 @@ def fetch(url: str) -> bytes:
     return body
 
 
+@pytest.mark.moto
 def test_an_output_is_shared_by_a_signed_url_and_only_by_its_own_project(museway: World) -> None:
     generation_id = museway.generate()
     museway.settle_down()

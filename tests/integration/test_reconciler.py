@@ -255,6 +255,7 @@ def test_running_again_does_nothing_more(museway: World) -> None:
     assert stored(museway) == before
 
 
+@pytest.mark.moto
 def test_one_that_cannot_be_helped_keeps_nobody_else_waiting(museway: World) -> None:
     # Due in this order: a generation whose hold somebody deleted by hand, then sound ones.
     broken = museway.generate()
@@ -298,6 +299,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.moto
 def test_what_fails_ten_times_is_parked_and_looked_at_once_an_hour(museway: World, measured: list[str]) -> None:
     generation_id, _ = without_its_hold(museway)
     museway.tampered = "a hold was deleted by hand"
@@ -316,6 +318,7 @@ def test_what_fails_ten_times_is_parked_and_looked_at_once_an_hour(museway: Worl
     assert parked_ids() == [generation_id]
 
 
+@pytest.mark.moto
 def test_a_parked_generation_is_finished_once_it_can_be(museway: World) -> None:
     generation_id, hold = without_its_hold(museway)
     for _ in range(reconcile.FAILURES_MAX + 1):
