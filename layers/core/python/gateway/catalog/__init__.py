@@ -95,7 +95,10 @@ def publish(compiled: Mapping[str, Any]) -> Move:
     try:
         tables.CatalogHead.publish(head, version, len(chunks), len(compiled["models"]), published_at)
     except tables.ConditionFailed as error:
-        raise _moved() from error
+        # Current as it was asked for, it is our own write whose answer was lost.
+        current_one = tables.CatalogHead.find()
+        if current_one is None or current_one.version != version:
+            raise _moved() from error
     return Move(head.version if head else None, version)
 
 

@@ -180,7 +180,8 @@ def resize(project_id: str, shard_count: int) -> Account:
         [tables.Project.shard_count.set(after.shard_count), tables.Project.shards_ever.set(after.shards_ever)],
         condition=tables.Project.shard_count == before.shard_count,
     )
-    if not changed:
+    # Found as it was asked for, it is our own write whose answer was lost.
+    if not changed and Account.of(project_of(project_id)) != after:
         raise Conflict("The account was resized by somebody else.", code="account_resized")
     with suppress(Unavailable):
         # Where others keep taking what was to be moved, the reconciler goes on with it.
