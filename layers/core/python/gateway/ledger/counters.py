@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway import ids, spending, tables
-from gateway.errors import SpendingLimitReached
+from gateway.errors import SpendingLimitReached, Unavailable
 from gateway.ledger.accounts import Account
 from gateway.spending import SpendingLimit
 
+JOIN_TRIES_MAX = 10
+"""A call moves on a few times in its life, and this reads it again each time."""
 _NAMED = {"day": "of the day", "month": "of the month", "total": "in all"}
 
 
@@ -137,7 +139,7 @@ def start_counting(account: Account, counter: Counter, now: datetime) -> None:
     since = str(item.reread().since)
     for held in tables.listed(tables.Hold.by_listing, account.listings("HOLD")):
         if counter.covers(held.project_id, held.key_id):
-            _join(held, counter, int(held.amount_micros))
+            _join(held, counter)
     sums: dict[str, int] = {}
     for record in tables.listed(tables.Record.by_listing, account.listings("RECORD")):
         if not counter.covers(record.body["project_id"], record.body["key_id"]):
@@ -147,22 +149,31 @@ def start_counting(account: Account, counter: Counter, now: datetime) -> None:
                 sums[name] = sums.get(name, 0) + int(record.amount_micros)
         elif held := tables.Hold.find(record.body["generation_id"]):
             # Open when counting began, settled before it was joined.
-            _join(held, counter, int(held.charged_micros or 0) - int(held.refunded_micros or 0))
+            _join(held, counter)
     actions = [action for name, micros in sums.items() for action in spent.add([name], micros)]
     actions += [spent.based_at.set(ids.timestamp(ids.now())), spent.base_micros.set(sums.get("total", 0))]
     with suppress(tables.ConditionFailed), tables.transaction() as tx:
         tx.update("base", item, actions, spent.based_at.does_not_exist())
 
 
-def _join(held: tables.Hold, counter: Counter, amount_micros: int) -> None:
-    """Have an uncounted hold counted from now on; one that moves on meanwhile is found again as a record."""
-    if counter.counter_id in (held.counters or ()):
-        return
-    names = spending.period_names(ids.moment(held.created_at)).values()
-    with suppress(tables.ConditionFailed), tables.transaction() as tx:
-        joined = [*(held.counters or ()), counter.counter_id]
-        condition = tables.Hold.status == held.status
-        condition &= tables.unchanged(tables.Hold.counters, held.counters)
-        condition &= tables.unchanged(tables.Hold.refunded_micros, held.refunded_micros)
-        tx.update("hold", tables.Hold.key(held.generation_id), [tables.Hold.counters.set(joined)], condition)
-        tx.update("counter", tables.Spending.key(counter.counter_id), tables.Spending.add(names, amount_micros), None)
+def _join(held: tables.Hold, counter: Counter) -> None:
+    """Have a hold of before counted from now on, with what it holds or came to; one that moves on is read again."""
+    for _ in range(JOIN_TRIES_MAX):
+        if counter.counter_id in (held.counters or ()):
+            return
+        charge_micros = int(held.charged_micros or 0) - int(held.refunded_micros or 0)
+        counts_micros = int(held.amount_micros) if held.closed_at is None else charge_micros
+        names = spending.period_names(ids.moment(held.created_at)).values()
+        try:
+            with tables.transaction() as tx:
+                joined = [*(held.counters or ()), counter.counter_id]
+                condition = tables.Hold.status == held.status
+                condition &= tables.unchanged(tables.Hold.counters, held.counters)
+                condition &= tables.unchanged(tables.Hold.refunded_micros, held.refunded_micros)
+                tx.update("hold", tables.Hold.key(held.generation_id), [tables.Hold.counters.set(joined)], condition)
+                item = tables.Spending.key(counter.counter_id)
+                tx.update("counter", item, tables.Spending.add(names, counts_micros), None)
+            return
+        except tables.ConditionFailed:
+            held = held.reread()
+    raise Unavailable("A call of before keeps changing; set the limit again and it is counted.")
