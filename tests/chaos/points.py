@@ -63,6 +63,11 @@ class Point:
         return cls(path, mode, tuple((int(one[1]), one[2]) for one in found if one))
 
     @property
+    def rivals(self) -> frozenset[str]:
+        """Who acts between its calls."""
+        return frozenset(kind.removeprefix("rival:") for _, kind in self.faults if kind.startswith("rival:"))
+
+    @property
     def group(self) -> str:
         """What it counts as in the report."""
         kinds = {kind.partition(":")[0] for _, kind in self.faults}
@@ -112,7 +117,7 @@ def lived(point: Point, verdict: Verdict) -> list[str]:
             museway.tampered = "a point judges for itself"
             for name, value in path.provider.items():
                 setattr(museway.provider, name, value)
-            callers = Callers(museway, others=any(kind.startswith("rival") for _, kind in point.faults))
+            callers = Callers(museway, rivals=point.rivals)
             if path.before:
                 met.active = False
                 path.before(callers)
@@ -163,7 +168,7 @@ def _judged(path: Path, callers: Callers, verdict: Verdict) -> Iterator[str]:
     for missing in callers.prices_micros.keys() - generations.keys():
         yield f"{missing} was accepted and is not there"
     rivals_may_end = {"cancelled"} if any("cancel" in kind for _, kind in verdict.point.faults) else set()
-    rivals_may_end |= {"failed", "completed"} if callers.others else set()
+    rivals_may_end |= {"failed", "completed"} if callers.rivals else set()
     for generation_id, item in generations.items():
         status, billed = item["status"]["S"], int(item.get("billed_micros", {"N": "0"})["N"])
         verdict.ends.append(status)

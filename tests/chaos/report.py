@@ -21,11 +21,14 @@ from tests.chaos.points import Point, Verdict
 from tests.chaos.scenarios import ENGINE, EVERYWHERE, SCENARIOS, Scenario
 from tests.chaos.stories import PATHS
 
-REPORT = Path(__file__).parents[1] / "RELIABILITY.md"
+ROOT = Path(__file__).parents[2]
+REPORT = ROOT / "tests/RELIABILITY.md"
 CRASHES = ("one crash", "two crashes", "a rival and a crash")
 RIVALS_AND_CRASHES_PERCENT = 20
 """Of the crash points that are drawn by a seed; the others are two crashes in a row."""
 SHOWN_MAX = 20
+FRAMES_MAX = 3
+ERROR_CHARACTERS_MAX = 300
 
 
 @dataclass
@@ -60,9 +63,19 @@ def judged(point: Point) -> Verdict:
     """A point's verdict, also when the run itself broke."""
     try:
         return points.run(point)
-    except Exception:
+    except Exception as broken:
         # Whatever broke is the finding; the other points are judged all the same.
-        return Verdict(point, [], [traceback.format_exc(limit=-3)])
+        return Verdict(point, [], [broke_at(broken)])
+
+
+def broke_at(error: BaseException) -> str:
+    """What broke, in one line: the error and the last places of our own that it passed, from the root on."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(ROOT)]
+    own = [frame for frame in frames if ".venv" not in frame.filename][-FRAMES_MAX:]
+    places = [f"{Path(frame.filename).relative_to(ROOT)}:{frame.lineno} {frame.name}" for frame in own]
+    inner = [broke_at(one) for one in getattr(error, "exceptions", ())]
+    told = " ".join(str(error).replace(str(ROOT), "").split())[:ERROR_CHARACTERS_MAX]
+    return "; ".join([f"{type(error).__name__}: {told} at {' < '.join(reversed(places))}", *inner])
 
 
 def singles(path: str) -> list[Point]:
@@ -87,9 +100,9 @@ def engine_run(seed: int) -> tuple[int, str]:
 
     try:
         engine.run(seed)
-    except BaseException:
+    except BaseException as broken:
         # As above; Hypothesis may also raise groups.
-        return seed, traceback.format_exc()[-3000:]
+        return seed, broke_at(broken)
     return seed, ""
 
 
@@ -231,7 +244,7 @@ def _failures(run: Run) -> Iterator[str]:
     for verdict in run.broken[:SHOWN_MAX]:
         yield f"- `{verdict.point}`: {'; '.join(verdict.found[:3])}"
     for seed, fault in list(run.engine_faults.items())[:SHOWN_MAX]:
-        yield f"- run {seed}: `{fault[-400:]}`"
+        yield f"- run {seed}: `{fault}`"
 
 
 def main(write: Callable[[str], object], run: Run) -> int:

@@ -47,6 +47,11 @@ def test_nothing_is_lost_or_doubled_when_it_crashes_twice_or_in_company() -> Non
     [
         # A limit began to count between a refund's read and its write: it counted what was given back.
         "refunded/retried/6-rival:limit",
+        # And a limit between which a charge of before was given back left that charge out.
+        "limited while held/retried/13-rival:refund",
+        # What was done and not answered was met again as somebody else's doing.
+        "resized/retried/31-repeated",
+        "price and rate change/retried/10-repeated",
     ],
 )
 def test_what_once_was_found_stays_mended(point: str) -> None:
