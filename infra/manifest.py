@@ -290,7 +290,7 @@ FUNCTIONS = (
     Function(
         "reconcile",
         (
-            Grant("jobs", "GetItem UpdateItem"),
+            Grant("jobs", "GetItem BatchGetItem ConditionCheckItem UpdateItem"),
             Grant("jobs", "Query", index="open_work"),
             *_MOVE_MONEY,
             _READ_SHARDS,

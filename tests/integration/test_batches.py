@@ -1,6 +1,7 @@
 """POST /v1/generate/media:batch: each accepted or refused on its own, credits held for all at once."""
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
@@ -8,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway import ledger, reconcile, tables
+from gateway import ledger, reconcile, sources, tables
+from gateway.errors import SourceRefused
 from gateway.submission import BATCH_MAX, batches
 from infra.answers import BatchAnswer
 from tests.integration.test_limits_of_spending import limit_project
@@ -107,6 +109,20 @@ def test_each_is_refused_for_its_own_reason_as_it_would_be_alone(museway: World)
     assert [items[number]["error"]["field"] for number in (1, 4, 5)] == ["num_images", "model", "seed"]
     museway.settle_down()
     assert museway.violations(at_rest=True) == []
+
+
+def test_the_media_of_many_are_looked_at_at_the_same_time(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their servers answer only when all have been asked."""
+    all_asked = threading.Barrier(5, timeout=10)
+
+    def waits_for_others(urls: list[str], field: str) -> Any:
+        all_asked.wait()
+        raise SourceRefused(f"{urls[0]} is nowhere.", code="source_unreachable", field=field, url_index=0)
+
+    monkeypatch.setattr(sources, "probe_sources", waits_for_others)
+    items = outcomes(museway, [FOX | {"image_urls": [f"https://files.test/{number}.png"]} for number in range(5)])
+    assert told(items) == [(400, "source_unreachable")] * 5
+    assert [item["error"]["message"].rpartition("/")[2][0] for item in items] == list("01234")
 
 
 def test_a_batch_of_refusals_changes_nothing(museway: World) -> None:

@@ -382,6 +382,16 @@ def test_a_hold_whose_generation_runs_is_no_orphan(museway: World) -> None:
     assert museway.totals().held_micros == 39_000
 
 
+def test_a_generation_that_comes_as_its_hold_is_released_keeps_it(
+    museway: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch is repeated at the last moment: the reconciler has looked, the generations come, and it releases."""
+    museway.request("POST", "/v1/generate/media:batch", {"requests": [{"model": "nano-banana", "prompt": "a fox"}]})
+    monkeypatch.setattr(tables.Generation, "find_all", lambda _: [])
+    assert "orphans_released" not in run(museway, reconcile.ORPHAN_SECONDS + 1)
+    assert museway.totals().held_micros == 39_000
+
+
 def test_orphans_of_every_shard_are_found(museway: World) -> None:
     ledger.resize(PROJECT, 8)
     for number in range(12):
@@ -396,13 +406,13 @@ def test_one_projects_trouble_keeps_no_other_waiting(museway: World, monkeypatch
     operator.perform({"action": "project.create", "project_id": "aaa", "name": "First"})
     held_without_generation()
 
-    def waiting(account: ledger.Account) -> Any:
+    def of_others(account: ledger.Account) -> Any:
         if account.project_id == "aaa":
             raise RuntimeError("its items cannot be read")
-        return waiting_holds(account)
+        return orphans(account)
 
-    waiting_holds = reconcile._waiting_holds
-    monkeypatch.setattr(reconcile, "_waiting_holds", waiting)
+    orphans = reconcile._orphans
+    monkeypatch.setattr(reconcile, "_orphans", of_others)
     done = run(museway, reconcile.ORPHAN_SECONDS + 1)
     assert (done["failed_to_reconcile"], done["orphans_released"]) == (1, 2)
 

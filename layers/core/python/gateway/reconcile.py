@@ -7,6 +7,7 @@ may run beside a living execution. What it cannot finish in many tries is parked
 that somebody must look.
 """
 
+import itertools
 import json
 from datetime import timedelta
 from typing import Any
@@ -16,8 +17,8 @@ from gateway.config import settings
 
 BATCH = 50
 """Generations looked at per bucket and run."""
-HOLDS_MAX = 200
-"""Old open holds looked at per project and run; the oldest come first."""
+HOLDS_MAX = 2_000
+"""Old open holds of batches looked at per project and run; the oldest come first."""
 ORPHAN_SECONDS = 300
 """How long a hold may wait for its generation: a batch inserts its generations within one request."""
 FAILURES_MAX = 10
@@ -87,7 +88,7 @@ def _money_of(project: tables.Project) -> dict[str, int]:
     """Release a project's holds that no generation came for, level its shards, tell what is low."""
     account = ledger.Account.of(project)
     try:
-        orphans = sum(_release_orphan(held) for held in _waiting_holds(account))
+        orphans = sum(_release_orphan(held) for held in _orphans(account))
         levelled_micros = ledger.level(account) if account.shards_ever > 1 else 0
         told = alerts.check(project)
     except Exception:
@@ -99,19 +100,24 @@ def _money_of(project: tables.Project) -> dict[str, int]:
     return {kind: count for kind, count in done.items() if count}
 
 
-def _waiting_holds(account: ledger.Account) -> list[tables.Hold]:
-    """The oldest open holds that are past the time in which their generation comes."""
+def _orphans(account: ledger.Account) -> list[tables.Hold]:
+    """Open holds past the time in which their generation comes, and it is not there.
+
+    Only a batch's holds come before their generations; any other is written together with its own.
+    """
     until = ids.timestamp(ids.now() - timedelta(seconds=ORPHAN_SECONDS))
     found = tables.listed(tables.Hold.by_listing, account.listings("HOLD"), ("0", until))
-    return [held for held, _ in zip(found, range(HOLDS_MAX), strict=False)]
+    waiting = list(itertools.islice((held for held in found if held.batch_id), HOLDS_MAX))
+    there = {one.generation_id for one in tables.Generation.find_all(held.generation_id for held in waiting)}
+    return [held for held in waiting if held.generation_id not in there]
 
 
 def _release_orphan(held: tables.Hold) -> bool:
-    """Release a hold that has no generation, and cannot get one any more; False when it has one."""
-    if tables.Generation.find(held.generation_id) is not None:
-        return False
+    """Release a hold unless its generation came meanwhile, or somebody else released it; answers whether it did."""
+    generation = tables.Generation.key(held.generation_id)
     try:
         with tables.transaction() as tx:
+            tx.check("generation", generation, tables.Generation.pk.does_not_exist())
             ledger.release(tx, ledger.hold_of(held.generation_id), ids.now())
     except tables.ConditionFailed:
         return False

@@ -7,18 +7,21 @@ the reconciler.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 
-from gateway import ids, jobs, ledger, tables
+from gateway import catalog, ids, jobs, ledger, pricing, tables
 from gateway.auth import Principal
 from gateway.errors import Conflict, GatewayError, InsufficientCredits, SpendingLimitReached, Unavailable
 from gateway.submission.accepting import accepted, tell_submitted
 from gateway.submission.freezing import Job, differing, frozen, reused
-from gateway.submission.orders import Order, price, terms_of
+from gateway.submission.orders import Order, Priced, price, terms_of
 
 BATCH_MAX = 90
 """With the balance, an entry and two counters, a transaction for so many holds stays under 100 writes."""
+PRICED_AT_ONCE = 16
 _JOBS_PER_TRANSACTION = 33
 
 Outcome = tables.Generation | GatewayError
@@ -42,15 +45,13 @@ def submit_batch(
     if len(outcomes) == len(orders):
         return [outcomes[generation_id] for generation_id in generation_ids], True
     project = ledger.project_of(principal.project_id)
+    new = {one: order for one, order in zip(generation_ids, orders, strict=True) if one not in outcomes}
     wanted: list[Job] = []
-    for generation_id, order in zip(generation_ids, orders, strict=True):
-        if generation_id in outcomes:
-            continue
+    for generation_id, priced in zip(new, _priced(list(new.values()), terms_of(project)), strict=True):
         try:
-            if isinstance(order, GatewayError):
-                raise order
-            priced = price(order, terms_of(project))
-            wanted.append(frozen(generation_id, principal, order, priced, project.currency, request_id))
+            if isinstance(priced, GatewayError):
+                raise priced
+            wanted.append(frozen(generation_id, principal, *priced, project.currency, request_id))
         except GatewayError as refused:
             outcomes[generation_id] = refused
     outcomes |= _reserve(project, principal, wanted)
@@ -74,6 +75,22 @@ def _outcome_view(number: int, outcome: Outcome, base_url: str) -> dict[str, Any
     return {"index": number, "status": 202, "generation": accepted(outcome, base_url), "error": None}
 
 
+def _priced(orders: Sequence[Order | GatewayError], terms: pricing.Terms) -> list[tuple[Order, Priced] | GatewayError]:
+    """Each order with its price, or why it is refused. Looking at media takes longest, so several at a time."""
+    catalog.current()  # read here, the threads find it
+
+    def priced(order: Order | GatewayError) -> tuple[Order, Priced] | GatewayError:
+        try:
+            return order if isinstance(order, GatewayError) else (order, price(order, terms))
+        except GatewayError as refused:
+            return refused
+
+    with ThreadPoolExecutor(max_workers=PRICED_AT_ONCE) as pool:
+        # Each thread gets the caller's context, so that its log lines carry the request's ids.
+        found = [pool.submit(copy_context().run, priced, order) for order in orders]
+        return [one.result() for one in found]
+
+
 def _generation_id(principal: Principal, idempotency_key: str | None, number: int) -> str:
     if idempotency_key is None:
         return ids.fresh("gen")
@@ -88,7 +105,7 @@ def _accepted_before(
     Raises IdempotencyKeyReused with the fields that differ, as `requests.0.prompt`; `requests` when their number does.
     """
     keys = [f"GENERATION#{one}" for one in generation_ids]
-    generations = {one.pk: one for one in tables.Generation.find_many([(pk, "GENERATION") for pk in keys])}
+    generations = {one.pk: one for one in tables.Generation.find_all(generation_ids)}
     stored = {one.pk: one for one in tables.Order.find_many([(pk, "ORDER") for pk in generations])}
     sizes = {one.fingerprint["batch_size"] for one in stored.values()}
     if sizes - {ids.digest(len(orders))}:

@@ -77,6 +77,16 @@ class Generation(Item):
         return cls.find_at(f"GENERATION#{generation_id}", "GENERATION")
 
     @classmethod
+    def key(cls, generation_id: str) -> Self:
+        """The (unread) generation of an id, for a condition on it."""
+        return cls(f"GENERATION#{generation_id}", "GENERATION")
+
+    @classmethod
+    def find_all(cls, generation_ids: Iterable[str]) -> list[Self]:
+        """Those of the generations that are there, in no order."""
+        return cls.find_many([(f"GENERATION#{one}", "GENERATION") for one in generation_ids])
+
+    @classmethod
     def page_of_project(cls, project_id: str, limit: int, cursor: str | None) -> tuple[list[Self], str | None]:
         """A page of a project's generations, newest first, and the next page's cursor."""
         return page(cls.by_project, [project_id], limit, cursor)
