@@ -42,9 +42,11 @@ def media_generate(request: MediaGenerate) -> Response[str]:
 @app.post("/v1/generate/media:batch", summary="Generate many media", tags=["generate"], responses=BATCH_REFUSALS)
 def generate_batch(request: GenerateMediaBatch) -> Response[str]:
     """Submit up to 90 typed requests, each accepted or refused on its own; credits are held for all at once."""
+    from gateway.submission import batches  # few containers ever serve one
+
     principal, key = api.principal(app, "generate"), api.idempotency_key(app)
-    outcomes, replayed = submission.submit_batch(principal, request.orders(), key, api.request_id(app))
-    return api.answer(submission.batch_view(outcomes, api.base_url(app)), 202, REPLAYED if replayed else {})
+    outcomes, replayed = batches.submit_batch(principal, request.orders(), key, api.request_id(app))
+    return api.answer(batches.batch_view(outcomes, api.base_url(app)), 202, REPLAYED if replayed else {})
 
 
 def _submit(order: submission.Order) -> Response[str]:

@@ -17,10 +17,8 @@ from gateway.auth import Principal
 from gateway.errors import Conflict, GatewayError, InsufficientCredits, SpendingLimitReached, Unavailable
 from gateway.submission.accepting import accepted, tell_submitted
 from gateway.submission.freezing import Job, differing, frozen, reused
-from gateway.submission.orders import Order, Priced, price, terms_of
+from gateway.submission.orders import BATCH_MAX, Order, Priced, price, terms_of
 
-BATCH_MAX = 90
-"""With the balance, an entry and two counters, a transaction for so many holds stays under 100 writes."""
 PRICED_AT_ONCE = 16
 _JOBS_PER_TRANSACTION = 33
 

@@ -10,6 +10,10 @@ from gateway.errors import BadRequest, GatewayError, ModelRetired, PriceAboveMax
 from gateway.limits import requests
 from gateway.limits.sources import Measured, checked
 
+BATCH_MAX = 90
+"""Orders that may come at once: with the balance, an entry and two counters, a transaction for so many holds stays
+under 100 writes."""
+
 
 @dataclass(frozen=True)
 class Order:
