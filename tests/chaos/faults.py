@@ -23,6 +23,8 @@ class Faults:
     plan: dict[int, Fault] = field(default_factory=dict)
     next_of: dict[str, list[Fault]] = field(default_factory=dict)
     """What goes wrong with the next calls of a name."""
+    each_of: dict[str, Fault] = field(default_factory=dict)
+    """What goes wrong with every call of a name."""
     calls: list[str] = field(default_factory=list)
     active: bool = False
     on_crash: Callable[[], None] | None = None
@@ -34,7 +36,7 @@ class Faults:
             return action()
         number = len(self.calls)
         self.calls.append(name)
-        fault = self.plan.get(number)
+        fault = self.plan.get(number, self.each_of.get(name))
         if number == self.at:
             fault = crash_before if self.when == "before" else crash_after
         if self.next_of.get(name):

@@ -13,6 +13,7 @@ from gateway import ledger, reconcile, sources, tables
 from gateway.errors import SourceRefused
 from gateway.submission import BATCH_MAX, batches
 from infra.answers import BatchAnswer
+from tests.chaos import faults
 from tests.integration.test_limits_of_spending import limit_project
 from tests.integration.world import GRANTED_MICROS, PROJECT, Crash, World, world
 
@@ -356,20 +357,11 @@ def test_a_hold_that_was_for_another_price_is_not_used() -> None:
         assert museway.violations() == []
 
 
-def test_a_write_repeated_by_the_client_library_meets_itself(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_repeated_by_the_client_library_meets_itself(museway: World) -> None:
     """The answer of each transaction is lost, botocore sends it again, and every condition fails on itself."""
-    from botocore.client import BaseClient
-
-    once = BaseClient._make_api_call
-
-    def twice(client: Any, operation: str, arguments: Any) -> Any:
-        if operation == "TransactWriteItems":
-            once(client, operation, arguments)
-        return once(client, operation, arguments)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", twice)
+    museway.faults.each_of["TransactWriteItems"] = faults.repeated
     assert told(outcomes(museway, [FOX, TWO])) == [202, 202]
-    monkeypatch.setattr(BaseClient, "_make_api_call", once)
+    museway.faults.each_of.clear()
     assert museway.totals().held_micros == 3 * PRICE_MICROS
     museway.provider.outputs = 2
     museway.settle_down()

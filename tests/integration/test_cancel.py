@@ -72,11 +72,8 @@ def test_while_it_is_polled_the_poll_ends(museway: World) -> None:
     assert museway.provider.cancelled == [f"{generation_id}-1"]
 
 
-@pytest.mark.parametrize("script", ["deliver", "lose_answer", "refuse", "withhold_at_once"])
-def test_while_the_submission_is_under_way(museway: World, script: str) -> None:
-    """The caller's answer comes before the provider's; whichever that is, it finds the generation cancelled."""
-    museway.provider.script = script
-    generation_id = museway.generate()
+def cancel_while_it_is_submitted(museway: World, generation_id: str) -> None:
+    """Let it run; the provider is asked, and answers once the generation has been cancelled."""
     submit = museway.provider._submit
 
     def cancelled_meanwhile(submission: Any) -> Any:
@@ -86,6 +83,14 @@ def test_while_the_submission_is_under_way(museway: World, script: str) -> None:
     museway.provider._submit = cancelled_meanwhile  # type: ignore[method-assign]
     museway._deliver_stream()
     museway.machine.run_all()
+
+
+@pytest.mark.parametrize("script", ["deliver", "lose_answer", "refuse", "withhold_at_once"])
+def test_while_the_submission_is_under_way(museway: World, script: str) -> None:
+    """The caller's answer comes before the provider's; whichever that is, it finds the generation cancelled."""
+    museway.provider.script = script
+    generation_id = museway.generate()
+    cancel_while_it_is_submitted(museway, generation_id)
     # Only now is it known which job to stop; a lost answer names none.
     assert museway.provider.cancelled == ([f"{generation_id}-1"] if script == "deliver" else [])
     assert_cancelled(museway, generation_id, attempts=["cancelled"])
@@ -95,15 +100,7 @@ def test_while_the_submission_is_under_way(museway: World, script: str) -> None:
 def test_what_comes_inside_the_answer_of_a_cancelled_call_is_not_billed(museway: World) -> None:
     museway.provider.script = "deliver_at_once"
     generation_id = museway.generate("openai/gpt-image-2")
-    submit = museway.provider._submit
-
-    def cancelled_meanwhile(submission: Any) -> Any:
-        assert cancel(museway, generation_id)[0] == 200
-        return submit(submission)
-
-    museway.provider._submit = cancelled_meanwhile  # type: ignore[method-assign]
-    museway._deliver_stream()
-    museway.machine.run_all()
+    cancel_while_it_is_submitted(museway, generation_id)
     assert_cancelled(museway, generation_id, attempts=["cancelled"])
 
 

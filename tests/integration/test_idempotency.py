@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateway import keys, ledger, operator
+from tests.chaos import faults
 from tests.integration.world import GRANTED_MICROS, Crash, Faults, World, world
 
 BODY = {"model": "nano-banana", "prompt": "a secret fox", "metadata": {"a": "1"}}
@@ -152,39 +153,19 @@ def test_a_submit_whose_answer_was_lost_is_found_again_by_its_repeat(when: str) 
         assert len(museway.provider.paid) == 1
 
 
-def test_a_write_repeated_by_the_client_library_meets_itself_and_is_no_conflict(
-    museway: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_write_repeated_by_the_client_library_meets_itself_and_is_no_conflict(museway: World) -> None:
     """The answer of the transaction is lost, botocore sends it again, and every condition fails on itself."""
-    from botocore.client import BaseClient
-
-    once = BaseClient._make_api_call
-
-    def twice(client: Any, operation: str, arguments: Any) -> Any:
-        if operation == "TransactWriteItems":
-            once(client, operation, arguments)
-        return once(client, operation, arguments)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", twice)
+    museway.faults.each_of["TransactWriteItems"] = faults.repeated
     status, _, headers = send(museway)
     assert (status, headers["Idempotent-Replayed"]) == (202, "true")
-    monkeypatch.setattr(BaseClient, "_make_api_call", once)
+    museway.faults.each_of.clear()
     assert museway.totals().held_micros == PRICE_MICROS
     museway.settle_down()
     assert museway.violations(at_rest=True) == []
 
 
-def test_a_double_write_without_a_key_is_no_lack_of_credits(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from botocore.client import BaseClient
-
-    once = BaseClient._make_api_call
-
-    def twice(client: Any, operation: str, arguments: Any) -> Any:
-        if operation == "TransactWriteItems":
-            once(client, operation, arguments)
-        return once(client, operation, arguments)
-
-    monkeypatch.setattr(BaseClient, "_make_api_call", twice)
+def test_a_double_write_without_a_key_is_no_lack_of_credits(museway: World) -> None:
+    museway.faults.each_of["TransactWriteItems"] = faults.repeated
     status, _, _ = museway.request("POST", "/v1/generate/media", BODY)
     assert status == 202
     assert museway.totals().held_micros == PRICE_MICROS

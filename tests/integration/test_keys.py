@@ -10,6 +10,7 @@ from gateway import auth, ids, keys, operator, tables
 from gateway.errors import Unavailable
 from gateway.spending import SpendingLimit
 from infra import manifest
+from tests.chaos import faults
 from tests.integration.test_refusals import refused
 from tests.integration.world import PROJECT, Crash, Faults, World, world
 
@@ -335,24 +336,12 @@ class TestRepeats:
         assert len(keys.listed(PROJECT, 100, None)["items"]) == 2
 
     @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k"}])
-    def test_a_write_repeated_by_the_client_library_is_no_repeat(
-        self, museway: World, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
-    ) -> None:
+    def test_a_write_repeated_by_the_client_library_is_no_repeat(self, museway: World, headers: dict[str, str]) -> None:
         """The answer of the transaction is lost, botocore sends it again, and every condition fails on itself."""
-        from botocore.client import BaseClient
-
-        once = BaseClient._make_api_call
-
-        def twice(client: Any, operation: str, arguments: Any) -> Any:
-            if operation == "TransactWriteItems":
-                once(client, operation, arguments)
-            return once(client, operation, arguments)
-
-        with monkeypatch.context() as patched:
-            patched.setattr(BaseClient, "_make_api_call", twice)
-            status, made, _ = museway.request("POST", DOOR, GOOD, headers=headers)
-            assert status == 201
-            assert ask(museway, "DELETE", f"{DOOR}/{made['key_id']}")["revoked_at"]
+        museway.faults.each_of["TransactWriteItems"] = faults.repeated
+        status, made, _ = museway.request("POST", DOOR, GOOD, headers=headers)
+        assert status == 201
+        assert ask(museway, "DELETE", f"{DOOR}/{made['key_id']}")["revoked_at"]
         assert len(keys.listed(PROJECT, 100, None)["items"]) == 2
 
 

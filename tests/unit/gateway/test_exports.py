@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.exports import FORMATS
-from tests.unit.gateway.billed import many, record
+from tests.unit.billing_records import many, record
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.exports import csv as exported
-from tests.unit.gateway.billed import fx, many, record, records
+from tests.unit.billing_records import fx, many, record, records
 
 
 def read(made: list[dict[str, Any]]) -> list[dict[str, str]]:

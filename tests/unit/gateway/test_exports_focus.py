@@ -13,7 +13,7 @@ from gateway.errors import InvalidField
 from gateway.exports import focus
 from gateway.exports import rows as writing
 from tests import focus as specification
-from tests.unit.gateway.billed import PRICES, fx, many, record, records
+from tests.unit.billing_records import PRICES, fx, many, record, records
 from tests.unit.gateway.shipped import SNAPSHOT
 
 Row = dict[str, str | None]
@@ -177,7 +177,7 @@ def test_a_margin_is_in_the_contracted_price_and_not_in_the_list_price() -> None
 
 
 def test_under_an_own_key_the_platform_fee_is_the_contracted_price() -> None:
-    (row,) = rows_of(record(byok=True, margin_bps=9_999, fee_bps=500))
+    (row,) = rows_of(record(byok=True, margin_bps=9_999, platform_fee_bps=500))
     assert [row["ListCost"], row["ContractedUnitPrice"], row["BilledCost"]] == ["0.672", "0.0042", "0.0336"]
     assert row["x_OwnProviderKey"] == "true"
     assert row["ChargeDescription"] == (

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from gateway.exports import jsonl
 from museway.records import read, verify
-from tests.unit.gateway.billed import digest, many, record, records
+from tests.unit.billing_records import digest, many, record, records
 
 
 @given(records())
@@ -27,9 +27,9 @@ def test_a_line_is_compact_and_readable() -> None:
 
 
 def test_an_export_verifies_and_has_as_many_lines_as_records() -> None:
-    made = [one for one in many(300) if one["fx"] is None]
+    made = many(300)
     again = read("".join(jsonl.lines(made)))
-    assert len(again) == len(made) > 50
+    assert len(again) == len(made)
     assert verify(again) == []
 
 

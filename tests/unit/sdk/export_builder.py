@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.unit.sdk.record_builder import build_record, signed
+from tests.unit.billing_records import record, signed
 
 PROJECT = "prj_1"
 DAY = "2026-11-21"
@@ -26,8 +26,8 @@ def build_entry(kind: str, amount_micros: int, generation_id: str | None = None,
 
 def ledger_of(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """A ledger that granted 10 dollars, and held and settled each record."""
-    moves = [(kind, record) for record in records for kind in ("hold", "settle")]
-    entries = [build_entry(kind, record["amount_micros"], record["generation_id"]) for kind, record in moves]
+    moves = [(kind, one) for one in records for kind in ("hold", "settle")]
+    entries = [build_entry(kind, one["amount_micros"], one["generation_id"]) for kind, one in moves]
     return [build_entry("grant", 10_000_000), *entries]
 
 
@@ -50,7 +50,7 @@ def at_day(item: dict[str, Any], day: str) -> dict[str, Any]:
 
 def records_of(day: str, numbers: Iterable[int]) -> list[dict[str, Any]]:
     """Records of a day."""
-    return [at_day(build_record(number=number), day) for number in numbers]
+    return [at_day(record(number=number), day) for number in numbers]
 
 
 def write_export(
@@ -64,7 +64,7 @@ def write_export(
     """A day's export; answers its manifest. `previous` is the manifest before it."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = [at_day(entry, day) for entry in ledger_of(records)] if entries is None else entries
-    rows = [f'{record["record_id"]},"two\nlines",{record["amount_micros"]}\r\n' for record in records]
+    rows = [f'{one["record_id"]},"two\nlines",{one["amount_micros"]}\r\n' for one in records]
     contents = {
         "records.jsonl": (text_of(records), len(records)),
         "ledger.jsonl": (text_of(entries), len(entries)),
@@ -83,7 +83,7 @@ def write_export(
         ],
         "totals": {
             "records": len(records),
-            "amount_micros": sum(record["amount_micros"] for record in records),
+            "amount_micros": sum(one["amount_micros"] for one in records),
             "settled_micros": sum(entry["amount_micros"] for entry in entries if entry["type"] == "settle"),
             "refunded_micros": sum(entry["amount_micros"] for entry in entries if entry["type"] == "refund"),
         },

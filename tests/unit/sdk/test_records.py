@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from museway.records import UnreadableRecords, read, verify
-from tests.unit.sdk.record_builder import build_record, decimal_text, records, signed
+from tests.unit.billing_records import decimal_text, fx, record, records, signed
 
 Path = tuple[str | int, ...]
 # A busy machine is no failure.
@@ -20,8 +20,8 @@ patient = settings(deadline=None)
 DERIVED = {"subtotal", "subtotal_micros", "amount_micros", "loss_micros", "credits", "amount", "amount_minor"}
 
 
-def fields_of(record: dict[str, Any]) -> list[str]:
-    return [difference.field for difference in verify([record])]
+def fields_of(made: dict[str, Any]) -> list[str]:
+    return [difference.field for difference in verify([made])]
 
 
 def paths_of(value: Any, prefix: Path = ()) -> list[Path]:
@@ -42,8 +42,8 @@ def at(value: Any, path: Path) -> Any:
     return value
 
 
-def changed(record: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
-    copy = deepcopy(record)
+def changed(made: dict[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    copy = deepcopy(made)
     at(copy, path[:-1])[path[-1]] = value
     return copy
 
@@ -53,16 +53,16 @@ def name_of(path: Path) -> str:
 
 
 def test_the_seeds_example_is_right() -> None:
-    record = build_record()
-    assert (record["amount_micros"], record["credits"]) == (672_000, "67.2")
-    assert verify([record]) == []
+    made = record()
+    assert (made["amount_micros"], made["credits"]) == (672_000, "67.2")
+    assert verify([made]) == []
 
 
 @patient
-@given(records)
-def test_every_valid_record_is_right_also_after_a_trip_through_json(record: dict[str, Any]) -> None:
-    assert verify([record]) == []
-    assert verify(read(json.dumps(record, ensure_ascii=False))) == []
+@given(records())
+def test_every_valid_record_is_right_also_after_a_trip_through_json(made: dict[str, Any]) -> None:
+    assert verify([made]) == []
+    assert verify(read(json.dumps(made, ensure_ascii=False))) == []
 
 
 _values: st.SearchStrategy[Any] = (
@@ -78,41 +78,39 @@ _values: st.SearchStrategy[Any] = (
 
 
 @patient
-@given(records, st.data())
-def test_any_change_of_one_field_is_found(record: dict[str, Any], data: st.DataObject) -> None:
-    path = data.draw(st.sampled_from(paths_of(record)))
-    value = data.draw(_values.filter(lambda value: repr(value) != repr(at(record, path))))
-    assert verify([changed(record, path, value)])
+@given(records(), st.data())
+def test_any_change_of_one_field_is_found(made: dict[str, Any], data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(paths_of(made)))
+    value = data.draw(_values.filter(lambda value: repr(value) != repr(at(made, path))))
+    assert verify([changed(made, path, value)])
 
 
 @patient
-@given(records, st.data())
-def test_a_removed_or_added_field_is_found_at_any_depth(record: dict[str, Any], data: st.DataObject) -> None:
-    path = data.draw(st.sampled_from([path for path in paths_of(record) if isinstance(path[-1], str)]))
-    copy = deepcopy(record)
+@given(records(), st.data())
+def test_a_removed_or_added_field_is_found_at_any_depth(made: dict[str, Any], data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from([path for path in paths_of(made) if isinstance(path[-1], str)]))
+    copy = deepcopy(made)
     del at(copy, path[:-1])[path[-1]]
     assert verify([copy])
-    assert verify([changed(record, (*path[:-1], "extra"), None)])
+    assert verify([changed(made, (*path[:-1], "extra"), None)])
 
 
 @patient
-@given(records, st.data(), st.integers(1, 10**6))
-def test_a_forged_figure_under_a_renewed_digest_is_found(
-    record: dict[str, Any], data: st.DataObject, more: int
-) -> None:
-    derived = [path for path in paths_of(record) if path[-1] in DERIVED and path[0] != "provider_cost"]
-    path = data.draw(st.sampled_from([path for path in derived if at(record, path) is not None]))
-    old = at(record, path)
+@given(records(), st.data(), st.integers(1, 10**6))
+def test_a_forged_figure_under_a_renewed_digest_is_found(made: dict[str, Any], data: st.DataObject, more: int) -> None:
+    derived = [path for path in paths_of(made) if path[-1] in DERIVED and path[0] != "provider_cost"]
+    path = data.draw(st.sampled_from([path for path in derived if at(made, path) is not None]))
+    old = at(made, path)
     new = old + more if isinstance(old, int) else decimal_text(Fraction(old) + more)
-    assert name_of(path) in fields_of(signed(changed(record, path, new)))
+    assert name_of(path) in fields_of(signed(changed(made, path, new)))
 
 
 @patient
-@given(records)
-def test_arbitrary_precision_is_exact(record: dict[str, Any]) -> None:
+@given(records())
+def test_arbitrary_precision_is_exact(made: dict[str, Any]) -> None:
     # 60 digits times 60 digits: a context of the usual 28 digits would round.
     long = "0." + "1" * 57 + "7"
-    copy = build_record([(long, long), (record["lines"][0]["quantity"], long)])
+    copy = record([(long, long), (made["lines"][0]["quantity"], long)])
     assert verify([copy]) == []
 
 
@@ -124,15 +122,15 @@ def test_arbitrary_precision_is_exact(record: dict[str, Any]) -> None:
         (1, {"lines": [("1", "0.00000149")]}),
         (739_200, {"margin_bps": 1_000}),
         (33_600, {"byok": True, "platform_fee_bps": 500, "margin_bps": 1_000}),
-        (0, {"byok": True}),
+        (0, {"byok": True, "platform_fee_bps": 0}),
         (0, {"lines": []}),
     ],
 )
 def test_one_rounding_half_up_margin_and_byok_fee(micros: int, options: dict[str, Any]) -> None:
-    record = build_record(**options)
-    assert record["amount_micros"] == micros
-    assert verify([record]) == []
-    assert fields_of(signed(record | {"amount_micros": micros + 1, "credits": decimal_of(micros + 1)})) == [
+    made = record(**options)
+    assert made["amount_micros"] == micros
+    assert verify([made]) == []
+    assert fields_of(signed(made | {"amount_micros": micros + 1, "credits": decimal_of(micros + 1)})) == [
         "amount_micros"
     ]
 
@@ -148,69 +146,67 @@ def decimal_of(micros: int) -> str:
 def test_what_goes_beyond_the_hold_is_the_operators_loss(
     held_micros: int, amount_micros: int, loss_micros: int
 ) -> None:
-    record = build_record(held_micros=held_micros)
-    assert (record["amount_micros"], record["loss_micros"]) == (amount_micros, loss_micros)
-    assert verify([record]) == []
+    made = record(held_micros=held_micros)
+    assert (made["amount_micros"], made["loss_micros"]) == (amount_micros, loss_micros)
+    assert verify([made]) == []
     charged_all = {"amount_micros": amount_micros + 1, "credits": decimal_of(amount_micros + 1)}
-    assert fields_of(signed(record | charged_all)) == ["amount_micros"]
-    assert fields_of(signed(record | {"loss_micros": loss_micros + 1})) == ["loss_micros"]
+    assert fields_of(signed(made | charged_all)) == ["amount_micros"]
+    assert fields_of(signed(made | {"loss_micros": loss_micros + 1})) == ["loss_micros"]
 
 
 def test_a_hold_that_is_not_what_was_charged_is_found() -> None:
-    record = build_record(held_micros=500_000)
-    assert fields_of(signed(record | {"held_micros": 500_001})) == ["amount_micros", "loss_micros"]
-    assert fields_of(signed(build_record() | {"held_micros": 0})) == ["amount_micros", "loss_micros"]
+    made = record(held_micros=500_000)
+    assert fields_of(signed(made | {"held_micros": 500_001})) == ["amount_micros", "loss_micros"]
+    assert fields_of(signed(record() | {"held_micros": 0})) == ["amount_micros", "loss_micros"]
 
 
 @pytest.mark.parametrize(("minor_digits", "amount_minor"), [(0, 1), (2, 62), (3, 619)])
 def test_fx_is_recomputed_in_the_currencys_smallest_unit(minor_digits: int, amount_minor: int) -> None:
-    record = build_record(fx_rate="0.9215", minor_digits=minor_digits)
-    fx = record["fx"]
-    assert fx["amount_minor"] == amount_minor
-    assert verify([record]) == []
-    assert fields_of(signed(record | {"fx": fx | {"amount_minor": amount_minor + 1}})) == ["fx.amount_minor"]
-    assert fields_of(signed(record | {"fx": fx | {"rate": "4"}})) == ["fx.amount_minor"]
-    assert fields_of(signed(record | {"fx": fx | {"minor_digits": minor_digits + 1}})) == ["fx.amount_minor"]
+    made = record(fx=fx("EUR", "0.9215", minor_digits))
+    assert made["fx"]["amount_minor"] == amount_minor
+    assert verify([made]) == []
+    for change in ({"amount_minor": amount_minor + 1}, {"rate": "4"}, {"minor_digits": minor_digits + 1}):
+        assert fields_of(signed(made | {"fx": made["fx"] | change})) == ["fx.amount_minor"]
 
 
 def test_a_record_without_a_rate_says_why() -> None:
-    record = build_record(fx_reason="no rate of the last 7 days")
-    assert record["fx"]["rate"] is None
-    assert verify([record]) == []
+    made = record(fx=fx("EUR", None))
+    assert made["fx"]["rate"] is None
+    assert verify([made]) == []
 
 
 @pytest.mark.parametrize(
-    ("options", "change", "field"),
+    ("currency", "change", "field"),
     [
-        ({"fx_reason": "no rate"}, {"reason": None}, "reason"),
-        ({"fx_reason": "no rate"}, {"reason": ""}, "reason"),
-        ({"fx_reason": "no rate"}, {"as_of": "2026-11-20"}, "as_of"),
-        ({"fx_reason": "no rate"}, {"amount_minor": 62}, "amount_minor"),
-        ({"fx_rate": "0.9"}, {"reason": "no rate"}, "reason"),
-        ({"fx_rate": "0.9"}, {"as_of": None}, "as_of"),
-        ({"fx_rate": "0.9"}, {"as_of": "2026-02-30"}, "as_of"),
-        ({"fx_rate": "0.9"}, {"as_of": "20261120"}, "as_of"),
-        ({"fx_rate": "0.9"}, {"amount_minor": None}, "amount_minor"),
-        ({"fx_rate": "0.9"}, {"minor_digits": -1}, "minor_digits"),
-        ({"fx_rate": "0.9"}, {"minor_digits": 5}, "minor_digits"),
-        ({"fx_rate": "0.9"}, {"base": "EUR"}, "base"),
-        ({"fx_rate": "0.9"}, {"quote": "eur"}, "quote"),
-        ({"fx_rate": "0.9"}, {"source": None}, "source"),
+        (fx("EUR", None), {"reason": None}, "reason"),
+        (fx("EUR", None), {"reason": ""}, "reason"),
+        (fx("EUR", None), {"as_of": "2026-11-20"}, "as_of"),
+        (fx("EUR", None), {"amount_minor": 62}, "amount_minor"),
+        (fx("EUR", "0.9"), {"reason": "no rate"}, "reason"),
+        (fx("EUR", "0.9"), {"as_of": None}, "as_of"),
+        (fx("EUR", "0.9"), {"as_of": "2026-02-30"}, "as_of"),
+        (fx("EUR", "0.9"), {"as_of": "20261120"}, "as_of"),
+        (fx("EUR", "0.9"), {"amount_minor": None}, "amount_minor"),
+        (fx("EUR", "0.9"), {"minor_digits": -1}, "minor_digits"),
+        (fx("EUR", "0.9"), {"minor_digits": 5}, "minor_digits"),
+        (fx("EUR", "0.9"), {"base": "EUR"}, "base"),
+        (fx("EUR", "0.9"), {"quote": "eur"}, "quote"),
+        (fx("EUR", "0.9"), {"source": None}, "source"),
     ],
 )
-def test_an_fx_that_contradicts_itself_is_found(options: dict[str, Any], change: dict[str, Any], field: str) -> None:
-    record = build_record(**options)
-    assert fields_of(signed(record | {"fx": record["fx"] | change})) == [f"fx.{field}"]
+def test_an_fx_that_contradicts_itself_is_found(currency: dict[str, Any], change: dict[str, Any], field: str) -> None:
+    made = record(fx=currency)
+    assert fields_of(signed(made | {"fx": made["fx"] | change})) == [f"fx.{field}"]
 
 
 def test_a_difference_says_where_and_what() -> None:
-    record = signed(build_record() | {"amount_micros": 700_000, "credits": "70"})
-    (difference,) = verify([build_record(number=2), record])
+    made = signed(record() | {"amount_micros": 700_000, "credits": "70"})
+    (difference,) = verify([record(number=2), made])
     assert str(difference) == "record 2 gen_1: amount_micros should be 672000, is 700000"
     assert (difference.position, difference.expected, difference.found) == (2, "672000", "700000")
 
 
-FULL = build_record([("8", "0.084"), ("1200", "0.0000125")], margin_bps=500, held_micros=600_000, fx_rate="0.8643")
+FULL = record([("8", "0.084"), ("1200", "0.0000125")], margin_bps=500, held_micros=600_000, fx=fx("EUR", "0.8643"))
 
 
 def test_one_more_in_any_figure_is_found_and_the_figure_or_the_digest_named() -> None:
@@ -241,7 +237,7 @@ def found_in(line: bytes) -> list[object]:
 
 
 def test_a_generation_or_a_record_id_billed_twice_is_found() -> None:
-    first, second = build_record(number=1), build_record(number=2)
+    first, second = record(number=1), record(number=2)
     assert verify([first, second]) == []
     assert [(d.position, d.field) for d in verify([first, second, first])] == [
         (3, "generation_id"),
@@ -273,8 +269,8 @@ def test_a_generation_or_a_record_id_billed_twice_is_found() -> None:
     ],
 )
 def test_a_malformed_value_in_a_line_is_reported(field: str, value: object) -> None:
-    record = build_record()
-    assert f"lines[0].{field}" in fields_of(signed(changed(record, ("lines", 0, field), value)))
+    made = record()
+    assert f"lines[0].{field}" in fields_of(signed(changed(made, ("lines", 0, field), value)))
 
 
 @pytest.mark.parametrize(
@@ -314,30 +310,30 @@ def test_a_malformed_value_in_a_line_is_reported(field: str, value: object) -> N
     ],
 )
 def test_a_malformed_value_in_a_record_is_reported(field: str, value: object) -> None:
-    found = fields_of(signed(build_record() | {field: value}) | ({field: value} if field == "digest" else {}))
+    found = fields_of(signed(record() | {field: value}) | ({field: value} if field == "digest" else {}))
     assert any(name == field or name.startswith(f"{field}.") for name in found)
 
 
 def test_provider_cost_may_be_null() -> None:
-    assert verify([signed(build_record() | {"provider_cost": None})]) == []
+    assert verify([signed(record() | {"provider_cost": None})]) == []
 
 
-@pytest.mark.parametrize("record", [None, [], "x", {}, {"lines": [1, None, {}]}, {1: 2}, {"model": "\ud800"}])
-def test_what_is_no_record_is_reported_and_never_crashes(record: object) -> None:
-    assert verify([record])
+@pytest.mark.parametrize("made", [None, [], "x", {}, {"lines": [1, None, {}]}, {1: 2}, {"model": "\ud800"}])
+def test_what_is_no_record_is_reported_and_never_crashes(made: object) -> None:
+    assert verify([made])
 
 
 @pytest.mark.parametrize("number", ["0.5", "8.0", "1e3"])
 def test_a_float_anywhere_is_a_difference(number: str) -> None:
-    text = json.dumps(build_record()).replace('"duration": 8', f'"duration": {number}')
-    (record,) = read(text)
-    assert isinstance(record["inputs_priced"]["duration"], Decimal)
-    assert {"inputs_priced.duration", "digest"} <= set(fields_of(record))
+    text = json.dumps(record()).replace('"duration": 8', f'"duration": {number}')
+    (made,) = read(text)
+    assert isinstance(made["inputs_priced"]["duration"], Decimal)
+    assert {"inputs_priced.duration", "digest"} <= set(fields_of(made))
     assert "inputs_priced.duration" in fields_of(json.loads(text))
 
 
 def test_reads_lines_documents_and_single_records() -> None:
-    first, second = build_record(number=1), build_record(number=2, lines=[("1", "0.04")])
+    first, second = record(number=1), record(number=2, lines=[("1", "0.04")])
     lines = f"\ufeff{json.dumps(first, ensure_ascii=False)}\r\n\n{json.dumps(second)}\n"
     assert read(lines) == [first, second]
     assert read(json.dumps({"items": [first, second], "next_cursor": None}, indent=2)) == [first, second]
@@ -346,9 +342,9 @@ def test_reads_lines_documents_and_single_records() -> None:
 
 
 def test_a_line_separator_inside_a_string_does_not_end_a_record() -> None:
-    record = signed(build_record() | {"inputs_priced": {"prompt": "a\u2028b\u0085c"}})
-    text = json.dumps(record, ensure_ascii=False)
-    assert verify(read(f"{text}\n{json.dumps(build_record(number=2))}")) == []
+    made = signed(record() | {"inputs_priced": {"prompt": "a\u2028b\u0085c"}})
+    text = json.dumps(made, ensure_ascii=False)
+    assert verify(read(f"{text}\n{json.dumps(record(number=2))}")) == []
 
 
 @pytest.mark.parametrize(

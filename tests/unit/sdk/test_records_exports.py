@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from museway.records import Totals, UnreadableRecords, is_export, verify_export, verify_file
+from tests.unit.billing_records import record, signed
 from tests.unit.sdk.export_builder import at_day, build_entry, ledger_of, records_of, sha256, text_of, write_export
-from tests.unit.sdk.record_builder import build_record, signed
 
 NAMES = ["records.jsonl", "ledger.jsonl", "records.focus.csv"]
 DAYS = ["2026-11-21", "2026-11-22", "2026-11-23", "2026-11-24"]
@@ -25,7 +25,7 @@ def differences(path: Path, totals: Totals | None = None) -> list[str]:
 @pytest.fixture
 def day(tmp_path: Path) -> Path:
     """A day's folder."""
-    write_export(tmp_path / "day", [build_record(number=number) for number in (1, 2)])
+    write_export(tmp_path / "day", [record(number=number) for number in (1, 2)])
     return tmp_path / "day"
 
 
@@ -119,7 +119,7 @@ def test_totals_are_recomputed(day: Path, totals: dict[str, Any], found: str) ->
 
 
 def test_records_and_entries_are_of_the_projects_day(tmp_path: Path) -> None:
-    records = [build_record(), signed(at_day(build_record(number=2), "2026-11-22") | {"project_id": "prj_2"})]
+    records = [record(), signed(at_day(record(number=2), "2026-11-22") | {"project_id": "prj_2"})]
     entries = [*ledger_of(records)[:-1], at_day(ledger_of(records)[-1], "2026-11-22")]
     write_export(tmp_path, records, entries)
     assert differences(tmp_path) == [
@@ -210,7 +210,7 @@ def test_a_day_that_denies_the_one_before_it_is_named(days: Path) -> None:
 
 
 def test_a_day_on_which_nothing_was_exported_is_no_gap(tmp_path: Path) -> None:
-    first = write_export(tmp_path / "1", [build_record()])
+    first = write_export(tmp_path / "1", [record()])
     write_export(tmp_path / "2", records_of(DAYS[3], [2]), ledger_of_day(DAYS[3], 2), day=DAYS[3], previous=first)
     assert differences(tmp_path) == []
 
@@ -246,15 +246,15 @@ def test_a_day_given_twice_is_named(days: Path) -> None:
 
 
 def test_each_project_has_a_chain_of_its_own(days: Path) -> None:
-    records = [signed(build_record(number=99) | {"project_id": "prj_2"})]
+    records = [signed(record(number=99) | {"project_id": "prj_2"})]
     entries = ledger_of(records)[1:]
     rewrite(write_export(days / "prj_2", records, entries), project_id="prj_2")
     assert differences(days) == []
 
 
 def test_a_record_billed_on_two_days_is_named(tmp_path: Path) -> None:
-    first = write_export(tmp_path / "1", [build_record()])
-    entries = [at_day(entry | {"entry_id": f"{entry['entry_id']}_2"}, DAYS[1]) for entry in ledger_of([build_record()])]
+    first = write_export(tmp_path / "1", [record()])
+    entries = [at_day(entry | {"entry_id": f"{entry['entry_id']}_2"}, DAYS[1]) for entry in ledger_of([record()])]
     write_export(tmp_path / "2", records_of(DAYS[1], [1]), entries, day=DAYS[1], previous=first)
     found = differences(tmp_path)
     for name, once, first in (("records", "billed", "record 1"), ("ledger", "settled", "entry 3")):
@@ -304,9 +304,9 @@ def test_a_file_is_held_against_a_manifest(day: Path, tmp_path: Path) -> None:
     assert with_manifest(day / "records.jsonl", day, day / "ledger.jsonl") == []
     # Fetched otherwise: other bytes, the same content.
     mine = tmp_path / "mine.json"
-    mine.write_text(json.dumps({"items": [build_record(number=2), build_record(number=1)]}))
+    mine.write_text(json.dumps({"items": [record(number=2), record(number=1)]}))
     assert with_manifest(mine, day) == []
-    mine.write_text(text_of([build_record(number=2)]))
+    mine.write_text(text_of([record(number=2)]))
     assert with_manifest(mine, day) == [
         "day/manifest.json: totals.records should be 1, is 2",
         "day/manifest.json: totals.amount_micros should be 672000, is 1344000",

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from museway.records import Totals, UnreadableRecords, books, reading, verify_file
+from tests.unit.billing_records import record, signed
 from tests.unit.sdk.export_builder import build_entry, ledger_of, text_of, write_lines
-from tests.unit.sdk.record_builder import build_record, signed
 
-RECORDS = [build_record(number=number, lines=[(str(number), "0.084")]) for number in range(1, 5)]
+RECORDS = [record(number=number, lines=[(str(number), "0.084")]) for number in range(1, 5)]
 LEDGER = ledger_of(RECORDS)
 LINES = [line.encode() for line in text_of(RECORDS).splitlines()]
 
@@ -170,7 +170,7 @@ def test_a_doubled_record_is_named_with_its_first() -> None:
 
 def test_names_that_are_no_text_do_no_harm() -> None:
     odd = [{"record_id": "\ud800", "generation_id": "\ud800"}, {"record_id": 5, "generation_id": None}] * 2
-    content = "".join(f"{json.dumps(record)}\n" for record in odd)
+    content = "".join(f"{json.dumps(one)}\n" for one in odd)
     assert sum("which record 1 has already" in text for text in differences(content.encode())) == 2
 
 
@@ -249,7 +249,7 @@ def test_a_missing_record_is_seen_in_the_ledger_and_in_the_sum(tmp_path: Path) -
 
 
 def test_a_generation_may_be_charged_nothing(tmp_path: Path) -> None:
-    records = [build_record(byok=True)]
+    records = [record(byok=True, platform_fee_bps=0)]
     assert against(records, ledger_of(records), tmp_path) == []
 
 

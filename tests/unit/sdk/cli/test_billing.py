@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from tests.unit.billing_records import record
 from tests.unit.sdk.cli.conftest import Museway
 from tests.unit.sdk.fake_gateway import BALANCE, FakeGateway
-from tests.unit.sdk.record_builder import build_record
 
-RECORDS = [build_record(number=n) for n in range(1, 4)]
+RECORDS = [record(number=n) for n in range(1, 4)]
 
 
 @pytest.fixture

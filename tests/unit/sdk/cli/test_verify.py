@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from museway.records.books import Books
+from tests.unit.billing_records import record, signed
 from tests.unit.sdk.cli.conftest import Museway
 from tests.unit.sdk.export_builder import build_entry, ledger_of, records_of, text_of, write_export, write_lines
 from tests.unit.sdk.fake_gateway import FakeGateway
-from tests.unit.sdk.record_builder import build_record, signed
 
-RECORDS = [build_record(number=n) for n in range(1, 4)]
+RECORDS = [record(number=n) for n in range(1, 4)]
 RIGHT = "3 records, $2.016 (201.6 credits, 2016000 micros): every figure and digest is right\n"
 
 
@@ -142,8 +142,8 @@ def test_a_day_by_folder_by_manifest_and_by_option(museway: Museway, tmp_path: P
 
 def test_a_folder_of_days(museway: Museway, tmp_path: Path) -> None:
     first = write_export(tmp_path / "days/21", records_of("2026-11-21", [1]))
-    record = records_of("2026-11-23", [2])
-    write_export(tmp_path / "days/23", record, ledger_of(record)[1:], day="2026-11-23")
+    records = records_of("2026-11-23", [2])
+    write_export(tmp_path / "days/23", records, ledger_of(records)[1:], day="2026-11-23")
     result = museway("verify", "days")
     assert result.exit_code == 1
     assert "23/manifest.json: previous_sha256 should be that of a day which is not here: 2026-11-22 is" in result.stderr
@@ -170,7 +170,7 @@ def test_an_export_takes_neither_ledger_nor_manifest(museway: Museway, tmp_path:
 
 
 def test_what_the_operator_bears_is_said(museway: Museway) -> None:
-    result = museway("verify", "-", stdin=text_of([build_record(held_micros=500_000)]))
+    result = museway("verify", "-", stdin=text_of([record(held_micros=500_000)]))
     assert result.stdout == (
         "1 record, $0.5 (50 credits, 500000 micros); $0.172 beyond the holds, not charged: "
         "every figure and digest is right\n"

@@ -15,6 +15,11 @@ NONE = "none"
 _DIGITS_MAX = 30
 
 
+def invalid_argument(message: str, *, hint: str, field: str | None = None) -> InvalidRequest:
+    """The error for something typed wrongly; `field` is its name, where it has one."""
+    return InvalidRequest(message, code="invalid_argument", hint=hint, fields={"field": field} if field else None)
+
+
 def parse_inputs(arguments: Iterable[str]) -> dict[str, Any]:
     """`["duration=8", "prompt=a red bicycle"]` as `{"duration": 8, "prompt": "a red bicycle"}`.
 
@@ -25,17 +30,13 @@ def parse_inputs(arguments: Iterable[str]) -> dict[str, Any]:
     for argument in arguments:
         key, separator, value = argument.partition("=")
         if not separator or not key:
-            raise InvalidRequest(
+            raise invalid_argument(
                 f"{argument!r} is not of the form key=value.",
-                code="invalid_argument",
                 hint="Write inputs as in: museway run MODEL prompt='a red bicycle' duration=8",
             )
         if key in inputs:
-            raise InvalidRequest(
-                f"{key!r} is given twice.",
-                code="invalid_argument",
-                hint=f'Give a list as JSON: {key}=\'["...", "..."]\'',
-                fields={"field": key},
+            raise invalid_argument(
+                f"{key!r} is given twice.", hint=f'Give a list as JSON: {key}=\'["...", "..."]\'', field=key
             )
         inputs[key] = _value(value)
     return inputs
@@ -65,11 +66,10 @@ def parse_usd(option: str, text: str | None) -> int | None:
         return None
     micros = exact_micros(text.removeprefix("$"), MICROS_PER_USD)
     if micros is None:
-        raise InvalidRequest(
+        raise invalid_argument(
             f"{text!r} is not an amount of US dollars.",
-            code="invalid_argument",
             hint="Give a number with at most six decimals, such as 5 or 0.25, or none.",
-            fields={"field": option},
+            field=option,
         )
     return micros
 

@@ -10,6 +10,7 @@ from unicodedata import category
 
 import typer
 
+from museway._wire import require
 from museway.errors import MusewayError
 
 MICROS_PLACES = 6
@@ -55,6 +56,21 @@ def say_table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     widths = [max(len(row[column]) for row in texts) for column in range(len(heads))]
     for row in texts:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def say_list(answer: dict[str, Any], heads: Sequence[str], *, as_json: bool, as_lines: bool = False) -> None:
+    """Print `{"items": [...]}` as it is, as one JSON object a line, or as a table of the fields that `heads` names.
+
+    Raises ServerError for an answer without items.
+    """
+    items = require(answer, "items", list)
+    if as_json:
+        say_json(answer)
+    elif as_lines:
+        for item in items:
+            say(json.dumps(item, separators=(",", ":")))
+    else:
+        say_table(heads, [[item.get(head) for head in heads] for item in items])
 
 
 def say_pairs(pairs: Sequence[tuple[str, object]]) -> None:

@@ -8,10 +8,10 @@ import typer
 
 from museway._wire import require
 from museway.cli._context import local_system
-from museway.cli._inputs import exact_micros, parse_names
+from museway.cli._inputs import exact_micros, invalid_argument, parse_names
 from museway.cli._output import money, say_json, say_pairs
 from museway.cli.keys import show_new_key
-from museway.errors import ConnectionFailed, InvalidRequest, MusewayError, NotConfigured, ServerError
+from museway.errors import ConnectionFailed, MusewayError, NotConfigured, ServerError
 
 MICROS_PER_CREDIT = 10_000
 DEFAULT_STAGE = "prod"
@@ -108,20 +108,18 @@ def key(
 
 def _amount_micros(credit_amount: str | None, micros: int | None) -> int:
     if (credit_amount is None) == (micros is None):
-        raise InvalidRequest(
+        raise invalid_argument(
             "A grant needs exactly one of --credits and --micros.",
-            code="invalid_argument",
             hint="Write: museway admin project grant PROJECT_ID --credits 1000",
         )
     if micros is not None:
         return micros
     amount_micros = exact_micros(str(credit_amount), MICROS_PER_CREDIT)
     if not amount_micros:
-        raise InvalidRequest(
+        raise invalid_argument(
             f"{credit_amount!r} is not an amount of credits.",
-            code="invalid_argument",
             hint="Give a number above 0 with at most four decimals, such as 67.2.",
-            fields={"field": "credits"},
+            field="credits",
         )
     return amount_micros
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from museway.cli._context import make_client
+from museway.cli._inputs import invalid_argument
 from museway.cli._output import money, say, say_json
 from museway.client import Generation
 from museway.errors import InvalidRequest, MusewayError
@@ -62,8 +63,6 @@ def _request(number: int, line: bytes) -> dict[str, Any]:
 
 
 def _unreadable(message: str) -> InvalidRequest:
-    return InvalidRequest(
-        message,
-        code="invalid_argument",
-        hint='Write one request a line, such as {"model": "nano-banana", "prompt": "a red fox"}.',
+    return invalid_argument(
+        message, hint='Write one request a line, such as {"model": "nano-banana", "prompt": "a red fox"}.'
     )

@@ -6,8 +6,8 @@ import typer
 
 from museway._wire import require
 from museway.cli._context import make_client
-from museway.cli._output import money, say, say_json, say_pairs, say_table
-from museway.cli.reports import one_format, say_groups, say_lines
+from museway.cli._output import money, say, say_json, say_list, say_pairs
+from museway.cli.reports import AsJson, AsLines, Since, Until, one_format, say_groups
 
 
 def balance(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -22,13 +22,13 @@ def balance(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def records(
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="From this ISO 8601 time on.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Before this ISO 8601 time.")] = None,
+    since: Since = None,
+    until: Until = None,
     group_by: Annotated[
         str | None, typer.Option(metavar="FIELD", help="Sums by model, key, session, workflow or day.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    as_lines: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line.")] = False,
+    as_json: AsJson = False,
+    as_lines: AsLines = False,
 ) -> None:
     """List every BillingRecord; `museway records --jsonl | museway verify -` recomputes them."""
     one_format(as_json=as_json, as_lines=as_lines)
@@ -37,13 +37,9 @@ def records(
         return
     with make_client() as client:
         items = client.records(since=since, until=until)
-    if as_json:
-        say_json({"items": items})
-    elif as_lines:
-        say_lines(items)
-    else:
-        heads = ("created_at", "generation_id", "model", "credits", "amount_micros")
-        say_table(heads, [[item.get(head) for head in heads] for item in items])
+    heads = ("created_at", "generation_id", "model", "credits", "amount_micros")
+    say_list({"items": items}, heads, as_json=as_json, as_lines=as_lines)
+    if not (as_json or as_lines):
         say(f"\n{_count(items)}, {money(_sum(items))}")
 
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from museway.cli._context import LocalSystem, local_system, make_client
-from museway.cli._inputs import parse_inputs
+from museway.cli._inputs import invalid_argument, parse_inputs
 from museway.cli._output import money, progress_bar, say, say_json, say_pairs
 from museway.client import Client, Generation
-from museway.errors import InvalidRequest, MusewayError
+from museway.errors import MusewayError
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, as `museway models` lists it.")]
 Inputs = Annotated[
@@ -67,9 +67,8 @@ def status(
 ) -> None:
     """Print the state of a generation, or with --local of the system on this machine."""
     if local == (generation_id is not None):
-        raise InvalidRequest(
+        raise invalid_argument(
             "Status needs either a generation's id or --local.",
-            code="invalid_argument",
             hint="Write: museway status ID, or: museway status --local",
         )
     if generation_id is None:

@@ -5,10 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from museway.cli._context import make_client
-from museway.cli._inputs import given_limits, parse_names
+from museway.cli._inputs import given_limits, invalid_argument, parse_names
 from museway.cli._output import limits, say, say_json, say_pairs, say_table
 from museway.cli.generation import AsJson
-from museway.errors import InvalidRequest
 
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="As `museway keys list` shows it.")]
 Usd = Annotated[str | None, typer.Option(metavar="USD", help="The most that may be spent in that time (UTC), or none.")]
@@ -69,10 +68,8 @@ def limit(
     """Limit what a key may spend. What is not named stays; none takes a limit off."""
     given = given_limits(day_usd, month_usd, total_usd)
     if not given:
-        raise InvalidRequest(
-            "Nothing was named to be limited.",
-            code="invalid_argument",
-            hint="Write: museway keys limit KEY_ID --day-usd 5 --month-usd none",
+        raise invalid_argument(
+            "Nothing was named to be limited.", hint="Write: museway keys limit KEY_ID --day-usd 5 --month-usd none"
         )
     with make_client() as client:
         _show(client.change_key(key_id, spending_limit=given), as_json)

@@ -6,10 +6,10 @@ from uuid import uuid4
 import typer
 
 from museway._wire import MICROS_PER_USD, require
-from museway.cli._inputs import exact_micros
+from museway.cli._inputs import exact_micros, invalid_argument
 from museway.cli._output import MICROS_PLACES, money, say, say_json, say_table, shifted
 from museway.cli.admin import MICROS_PER_CREDIT, AsJson, ProjectId, Stage, invoke, project, show
-from museway.errors import ConnectionFailed, InvalidRequest, MusewayError, ServerError
+from museway.errors import ConnectionFailed, MusewayError, ServerError
 
 SHARDS_MAX = 64
 WHOLE = "whole"
@@ -159,9 +159,8 @@ def _parked(stage: str | None) -> list[dict[str, Any]]:
 def _amount_of(usd: str | None, credit_amount: str | None, micros: int | None) -> int | None:
     """The one amount that was given, in micros; None where none was."""
     if sum(given is not None for given in (usd, credit_amount, micros)) > 1:
-        raise InvalidRequest(
+        raise invalid_argument(
             "--usd, --credits and --micros exclude each other.",
-            code="invalid_argument",
             hint="Give one of them, or none to refund all that is left.",
         )
     if usd is not None:
@@ -173,10 +172,9 @@ def _parsed(option: str, text: str, micros_per_unit: int) -> int:
     """An amount above nothing, exactly. Raises InvalidRequest."""
     amount_micros = exact_micros(text, micros_per_unit)
     if not amount_micros:
-        raise InvalidRequest(
+        raise invalid_argument(
             f"{text!r} is not an amount for --{option}.",
-            code="invalid_argument",
             hint="Give a number that is not 0 and has no parts of a micro, such as 67.2.",
-            fields={"field": option},
+            field=option,
         )
     return amount_micros

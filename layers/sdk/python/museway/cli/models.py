@@ -8,7 +8,7 @@ import typer
 from museway._wire import require
 from museway.cli._context import make_client
 from museway.cli._inputs import parse_inputs
-from museway.cli._output import money, say, say_json, say_pairs, say_table
+from museway.cli._output import money, say, say_json, say_list, say_pairs, say_table
 from museway.cli.generation import AsJson, Inputs, Model
 
 OptionalModel = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Show this one alone.")]
@@ -33,11 +33,7 @@ def models(
             say_json(found) if as_json else _say_model(found)
             return
         items = client.models(kind=kind, family=family, status=status, q=q)
-    if as_json:
-        say_json({"items": items})
-        return
-    heads = ("id", "kind", "family", "status", "name")
-    say_table(heads, [[item.get(head) for head in heads] for item in items])
+    say_list({"items": items}, ("id", "kind", "family", "status", "name"), as_json=as_json)
 
 
 def pricing(

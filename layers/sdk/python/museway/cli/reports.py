@@ -1,15 +1,14 @@
 """Commands that read the money: sums of records, a session, the ledger, exports and the archive of days."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from museway._wire import require
 from museway.cli._context import make_client
-from museway.cli._output import money, say, say_json, say_table
-from museway.errors import InvalidRequest
+from museway.cli._inputs import invalid_argument
+from museway.cli._output import money, say, say_json, say_list, say_table
 
 Since = Annotated[str | None, typer.Option(metavar="TIME", help="From this ISO 8601 time on.")]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Before this ISO 8601 time.")]
@@ -20,29 +19,15 @@ AsLines = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a 
 def one_format(*, as_json: bool, as_lines: bool) -> None:
     """Raise InvalidRequest when both formats are asked for."""
     if as_json and as_lines:
-        raise InvalidRequest(
-            "--json and --jsonl exclude each other.", code="invalid_argument", hint="Give one of them."
-        )
-
-
-def say_lines(items: list[dict[str, Any]]) -> None:
-    """Print one JSON object a line."""
-    for item in items:
-        say(json.dumps(item, separators=(",", ":")))
+        raise invalid_argument("--json and --jsonl exclude each other.", hint="Give one of them.")
 
 
 def say_groups(group_by: str, since: str | None, until: str | None, *, as_json: bool, as_lines: bool) -> None:
     """Print what records come to by group, and in all."""
     with make_client() as client:
         answer = client.grouped(group_by, since=since, until=until)
-    items = require(answer, "items", list)
-    if as_json:
-        say_json(answer)
-    elif as_lines:
-        say_lines(items)
-    else:
-        heads = (group_by, "records", "credits", "amount_micros")
-        say_table(heads, [[item.get(head) for head in heads] for item in items])
+    say_list(answer, (group_by, "records", "credits", "amount_micros"), as_json=as_json, as_lines=as_lines)
+    if not (as_json or as_lines):
         totals = require(answer, "totals", dict)
         say(f"\n{_counted(require(totals, 'records', int), 'record')}, {money(require(totals, 'amount_micros', int))}")
 
@@ -70,13 +55,8 @@ def ledger(since: Since = None, until: Until = None, as_json: AsJson = False, as
     one_format(as_json=as_json, as_lines=as_lines)
     with make_client() as client:
         items = client.ledger(since=since, until=until)
-    if as_json:
-        say_json({"items": items})
-    elif as_lines:
-        say_lines(items)
-    else:
-        heads = ("created_at", "type", "amount_micros", "generation_id", "note")
-        say_table(heads, [[item.get(head) for head in heads] for item in items])
+    heads = ("created_at", "type", "amount_micros", "generation_id", "note")
+    say_list({"items": items}, heads, as_json=as_json, as_lines=as_lines)
 
 
 def export(

@@ -5,11 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from museway.cli._context import make_client
-from museway.cli._inputs import NONE, given_limits, parse_usd
+from museway.cli._inputs import NONE, given_limits, invalid_argument, parse_usd
 from museway.cli._output import limits, money, say_json, say_pairs
 from museway.cli.generation import AsJson
 from museway.cli.keys import Usd
-from museway.errors import InvalidRequest
 
 settings = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -49,10 +48,8 @@ def change(
     if alerts:
         changes["alerts"] = alerts
     if not changes:
-        raise InvalidRequest(
-            "Nothing was named to be set.",
-            code="invalid_argument",
-            hint="Write: museway settings set --currency EUR --month-usd 500",
+        raise invalid_argument(
+            "Nothing was named to be set.", hint="Write: museway settings set --currency EUR --month-usd 500"
         )
     with make_client() as client:
         _show(client.change_settings(**changes), as_json)
@@ -62,11 +59,10 @@ def _percent(text: str) -> int | None:
     if text.lower() == NONE:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise InvalidRequest(
+        raise invalid_argument(
             f"{text!r} is not a percentage.",
-            code="invalid_argument",
             hint="Give a whole number from 1 to 100, or none.",
-            fields={"field": "limit-near-percent"},
+            field="limit-near-percent",
         )
     return int(text)
 

@@ -1,5 +1,5 @@
 """BillingRecords of every kind, made in fractions from the contract: tokens and media, own keys, margins, currencies,
-losses, and what callers write."""
+losses, and what callers write. Nothing is shared with what makes, writes or verifies them."""
 
 import hashlib
 import json
@@ -61,7 +61,7 @@ WRITTEN = [None, "campaign-7", '=HYPERLINK("https://example.com","x")', "+1", "-
 MICROS = 10**6
 
 
-def text(value: Fraction) -> str:
+def decimal_text(value: Fraction) -> str:
     """A terminating fraction as a plain decimal without trailing zeros."""
     places = next(n for n in range(200) if (value * 10**n).denominator == 1)
     digits = str(int(value * 10**places)).rjust(places + 1, "0")
@@ -87,19 +87,21 @@ def record(
     number: int = 1,
     byok: bool = False,
     margin_bps: int = 0,
-    fee_bps: int = 500,
+    platform_fee_bps: int = 500,
     held_micros: int | None = None,
     fx: dict[str, Any] | None = None,
     provider_micros: int | None = None,
     created_at: str = "2026-11-21T03:45:00.123456Z",
     **more: Any,
 ) -> dict[str, Any]:
-    """A valid record; lines are (quantity, rate) of the components of `PRICES[price]`. Without `held_micros` the hold
-    covers the charge. `fx` has its rate or null, and gets the amount that follows."""
+    """A valid record; lines are (quantity, rate) of the components of `PRICES[price]`, any number of a single one.
+    Without `held_micros` the hold covers the charge. `fx` has its rate or null, and gets the amount that follows."""
     model, row_id, components = PRICES[price]
+    if len(components) == 1:
+        components = components * len(lines)
     amounts = [Fraction(quantity) * Fraction(rate) for quantity, rate in lines]
     subtotal = sum(amounts, Fraction(0))
-    asked = half_up(subtotal * (fee_bps if byok else 10_000 + margin_bps) / 10_000 * MICROS)
+    asked = half_up(subtotal * (platform_fee_bps if byok else 10_000 + margin_bps) / 10_000 * MICROS)
     charged = asked if held_micros is None else min(asked, held_micros)
     made = {
         "record_id": f"rec_{number}",
@@ -117,25 +119,30 @@ def record(
         "lines": [
             {
                 "unit": unit, "modality": modality, "meter": meter, "quantity": quantity, "rate": rate,
-                "row_id": row_id, "amount": text(amount),
+                "row_id": row_id, "amount": decimal_text(amount),
             }
             for (unit, meter, modality), (quantity, rate), amount in zip(components, lines, amounts, strict=True)
         ],
-        "subtotal": text(subtotal),
+        "subtotal": decimal_text(subtotal),
         "subtotal_micros": half_up(subtotal * MICROS),
         "margin_bps": margin_bps,
-        "platform_fee_bps": fee_bps,
+        "platform_fee_bps": platform_fee_bps,
         "amount_micros": charged,
         "held_micros": asked if held_micros is None else held_micros,
         "loss_micros": asked - charged,
-        "credits": text(Fraction(charged, 10_000)),
+        "credits": decimal_text(Fraction(charged, 10_000)),
         "price_book_version": "2026-01-01-a154c952798e",
-        "inputs_priced": {"duration": 8, "prompt": 17},
+        "inputs_priced": {"duration": 8, "prompt": "Fußgänger – ✓"},
         "fx": fx and fx | {"amount_minor": _minor(charged, fx)},
         "provider_cost": {"amount_micros": provider_micros, "basis": "tokens as reported in usage"},
         "created_at": created_at,
     } | more  # fmt: skip
-    return made | {"digest": digest(made)}
+    return signed(made)
+
+
+def signed(record: dict[str, Any]) -> dict[str, Any]:
+    """The record under a digest that fits it, as a careful forger leaves it too."""
+    return record | {"digest": digest(record)}
 
 
 def fx(quote: str, rate: str | None, minor_digits: int = 2) -> dict[str, Any]:
@@ -155,11 +162,20 @@ def _minor(micros: int, fx: dict[str, Any]) -> int | None:
 
 
 def any_record(pick: Pick) -> dict[str, Any]:
-    """A record of any kind, by the numbers that are picked."""
+    """A record of any kind, by the numbers that are picked; no figure reaches 10**18, the most that verifies."""
     price = pick(0, len(PRICES) - 1)
-    lines = [(_decimal(pick, 10**7), _decimal(pick, 10**5)) for _ in PRICES[price][2]]
+    components = len(PRICES[price][2])
+    count = pick(1, 3) if components == 1 else components
+    lines = [(_decimal(pick, 10**7), _decimal(pick, 10**4)) for _ in range(count)]
     number = pick(1, 10**9)
-    currencies = [None, fx("EUR", "0.8643"), fx("JPY", "155.07", 0), fx("GBP", _decimal(pick, 10**6)), fx("CHF", None)]
+    currencies = [
+        None,
+        fx("EUR", "0.8643"),
+        fx("JPY", "155.07", 0),
+        fx("KWD", "0.3071", 3),
+        fx("GBP", _decimal(pick, 10**4)),
+        fx("CHF", None),
+    ]
     moment = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(
         seconds=pick(0, 4 * 366 * 86_400), microseconds=pick(0, 10**6 - 1)
     )
@@ -170,8 +186,8 @@ def any_record(pick: Pick) -> dict[str, Any]:
         number=number,
         byok=bool(pick(0, 1)),
         margin_bps=pick(-10_000, 20_000),
-        fee_bps=pick(0, 10_000),
-        held_micros=None if pick(0, 2) else pick(0, whole),
+        platform_fee_bps=pick(0, 10_000),
+        held_micros=None if pick(0, 2) else pick(0, 2 * whole),
         fx=currencies[pick(0, len(currencies) - 1)],
         provider_micros=pick(0, 10**7) if pick(0, 1) else None,
         created_at=moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -188,7 +204,7 @@ def many(count: int, seed: int = 20261121) -> list[dict[str, Any]]:
 
 
 def _decimal(pick: Pick, most: int) -> str:
-    return text(Fraction(pick(0, most), 10 ** pick(0, 9)))
+    return decimal_text(Fraction(pick(0, most), 10 ** pick(0, 9)))
 
 
 @st.composite
