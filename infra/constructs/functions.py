@@ -98,6 +98,7 @@ class Functions(Construct):
             "POWERTOOLS_SERVICE_NAME": naming.function(stage, function.name),
             "POWERTOOLS_METRICS_NAMESPACE": "Museway",
             "POWERTOOLS_LOG_LEVEL": self._settings.log_level,
+            **manifest.ENVIRONMENT,
         }
         environment |= estate.environment(function)
         environment |= {name: self._values[name] for name in function.environment if self._values[name]}

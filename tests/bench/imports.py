@@ -79,7 +79,7 @@ def _client() -> list[Figure]:
 
 def _bare_ms(folders: list[Path], statements: str) -> float:
     place = f"import sys; sys.path[:0] = {[str(folder) for folder in folders]!r}; sys.dont_write_bytecode = True"
-    return child_ms(f"{place}\n{statements}", {}, *_BARE)
+    return child_ms(f"{place}\n{statements}", manifest.ENVIRONMENT, *_BARE)
 
 
 def _unpacked(archive: Path, into: Path) -> Path:
