@@ -34,7 +34,7 @@ AWS_SERVICES = frozenset({"dynamodb", "events", "kms", "s3", "secretsmanager", "
 """Services whose models stay in botocore; it carries some 400, 25 MB, and lists them for the first client."""
 _ENDPOINT_NAMES = AWS_SERVICES | {"states"}
 _NEVER_RUN = ("*.pyi", "*.pyx", "*.pxd", "*.c", "*.h", "RECORD", "INSTALLER", "REQUESTED")
-_BUILD_ONLY = ("gateway/catalog/models", "gateway/catalog/source.py")
+_BUILD_ONLY = ("gateway/catalog/models", "gateway/catalog/providers", "gateway/catalog/source.py")
 """Read at build and by whoever publishes. The rest is in the layer: `admin` compiles what it is sent itself."""
 
 

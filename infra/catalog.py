@@ -17,7 +17,6 @@ from gateway import pricing
 from gateway.catalog import proof
 from gateway.catalog.snapshot import Model, Snapshot, from_compiled
 from gateway.catalog.source import MODELS_DIRECTORY, CatalogError, SourceFault, compile_catalog, read_documents
-from gateway.providers import BASE_URLS
 
 
 def check(directory: Path | None = None, now: datetime | None = None) -> dict[str, Any]:
@@ -28,7 +27,7 @@ def check(directory: Path | None = None, now: datetime | None = None) -> dict[st
     """
     directory, now = directory or MODELS_DIRECTORY, now or datetime.now(UTC)
     try:
-        compiled = compile_catalog(directory, BASE_URLS)
+        compiled = compile_catalog(directory)
     except CatalogError as error:
         return {"faults": [_shown(fault, directory) for fault in error.faults], "summary": None}
     if unproven := proof.faults_of("checked", compiled, now):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from gateway.catalog.source import compile_catalog
-from gateway.providers import BASE_URLS
 
 PATH_IN_CORE = "gateway/catalog/compiled.json"
 """Where `gateway.operator` looks for it in the core layer, to publish it."""
@@ -23,5 +22,5 @@ class CompiledCatalog:
 @cache
 def compiled_catalog() -> CompiledCatalog:
     """Compile and check the reviewed YAML. Raises `gateway.catalog.source.CatalogError` listing each fault."""
-    contents = json.dumps(compile_catalog(providers=BASE_URLS), sort_keys=True, separators=(",", ":")).encode()
+    contents = json.dumps(compile_catalog(), sort_keys=True, separators=(",", ":")).encode()
     return CompiledCatalog(contents, hashlib.sha256(contents).hexdigest())

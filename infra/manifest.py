@@ -143,7 +143,8 @@ _MOVE_MANY = (
 _READ_SHARDS = Grant("ledger", "BatchGetItem", keys=("BALANCE#*",))
 """Of a busy account, which leaves no moment to read them together."""
 _COUNT_DURATION = Grant("catalog", "UpdateItem", keys=OBSERVED)
-_CALL_PROVIDERS = Grant("provider_keys", "GetSecretValue")
+_KNOW_PROVIDERS = Grant("catalog", "GetItem", keys=("HEAD", "VERSION#*"))
+_CALL_PROVIDERS = (Grant("provider_keys", "GetSecretValue"), _KNOW_PROVIDERS)
 
 FUNCTIONS = (
     # Behind the API. API Gateway gives up after 30 s, so none may take longer.
@@ -185,9 +186,9 @@ FUNCTIONS = (
             Grant("jobs", "GetItem Query UpdateItem"),
             *_MOVE_MONEY,
             Grant("task_tokens", "SendTaskSuccess"),
-            _CALL_PROVIDERS,
+            *_CALL_PROVIDERS,
         ),
-        environment=("PROVIDER_BASE_URLS",),
+        environment=("PROVIDER_BASE_URLS", "CATALOG_KEPT_SECONDS"),
     ),
     Function(
         "pricing",
@@ -235,8 +236,8 @@ FUNCTIONS = (
     ),
     Function(
         "callbacks",
-        (Grant("jobs", "GetItem Query UpdateItem"), Grant("task_tokens", "SendTaskSuccess")),
-        environment=("PROVIDER_BASE_URLS", "FAL_JWKS_URL"),
+        (Grant("jobs", "GetItem Query UpdateItem"), Grant("task_tokens", "SendTaskSuccess"), _KNOW_PROVIDERS),
+        environment=("PROVIDER_BASE_URLS", "FAL_JWKS_URL", "CATALOG_KEPT_SECONDS"),
     ),
     Function("docs", (Grant("catalog", "GetItem"),), environment=("PUBLIC_URL", "CATALOG_KEPT_SECONDS")),
     # Steps of the state machine.
@@ -246,17 +247,23 @@ FUNCTIONS = (
             Grant("jobs", "GetItem PutItem UpdateItem"),
             Grant("drive", "PutObject", keys=STAGED),
             Grant("task_tokens", "SendTaskSuccess"),
-            _CALL_PROVIDERS,
+            *_CALL_PROVIDERS,
         ),
         timeout_seconds=150,
-        environment=("PUBLIC_URL", "PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS", "PROVIDER_TIMEOUT_SECONDS"),
+        environment=(
+            "PUBLIC_URL",
+            "PROVIDER_BASE_URLS",
+            "URL_ALLOWED_HOSTS",
+            "PROVIDER_TIMEOUT_SECONDS",
+            "CATALOG_KEPT_SECONDS",
+        ),
     ),
     Function(
         "poll_attempt",
-        (Grant("jobs", "GetItem UpdateItem"), _CALL_PROVIDERS),
+        (Grant("jobs", "GetItem UpdateItem"), *_CALL_PROVIDERS),
         timeout_seconds=60,
         memory_mb=256,  # it mostly waits
-        environment=("PROVIDER_BASE_URLS", "POLL_WINDOW_SECONDS"),
+        environment=("PROVIDER_BASE_URLS", "POLL_WINDOW_SECONDS", "CATALOG_KEPT_SECONDS"),
         concurrency_share=0.34,
     ),
     Function(
@@ -265,19 +272,19 @@ FUNCTIONS = (
             Grant("jobs", "GetItem UpdateItem"),
             Grant("drive", "GetObject", keys=STAGED),
             Grant("drive", "PutObject", keys=FILES),
-            _CALL_PROVIDERS,
+            *_CALL_PROVIDERS,
         ),
         timeout_seconds=300,
         memory_mb=1769,  # one full vCPU: hashing, probing and thumbnails are computing
-        environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS"),
+        environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS", "CATALOG_KEPT_SECONDS"),
         layers=("core", "vendor", "media"),
     ),
     Function("settle", (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, _COUNT_DURATION)),
     Function(
         "fail",
-        (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, _CALL_PROVIDERS),
+        (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, *_CALL_PROVIDERS),
         timeout_seconds=60,
-        environment=("PROVIDER_BASE_URLS",),
+        environment=("PROVIDER_BASE_URLS", "CATALOG_KEPT_SECONDS"),
     ),
     # On events and schedules.
     Function(
@@ -308,10 +315,10 @@ FUNCTIONS = (
             Grant("executions", "DescribeExecution"),
             Grant("bus", "PutEvents"),
             Grant("failed_reconciliations", "SendMessage"),
-            _CALL_PROVIDERS,
+            *_CALL_PROVIDERS,
         ),
         timeout_seconds=55,
-        environment=("PROVIDER_BASE_URLS",),
+        environment=("PROVIDER_BASE_URLS", "CATALOG_KEPT_SECONDS"),
     ),
     Function(
         "fx_rates",

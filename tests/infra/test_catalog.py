@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from gateway.catalog.compiling import compile_documents
 from gateway.catalog.source import CatalogError, compile_catalog
-from gateway.providers import BASE_URLS
 from infra import catalog
 from museway.cli.app import app
 from tests.unit.gateway.fox import OFFER, book, setting, written
@@ -80,7 +79,7 @@ def test_the_summary(tmp_path: Path) -> None:
 def test_what_is_packed_compiles_to_what_the_build_ships() -> None:
     documents = json.loads(zlib.decompress(base64.b64decode(catalog.packed())))
     assert documents == catalog.documents()
-    assert compile_documents(documents, BASE_URLS) == compile_catalog(providers=BASE_URLS)
+    assert compile_documents(documents, ()) == compile_catalog()
 
 
 def test_dates_and_keys_become_text(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from gateway import catalog, ledger, providers, tables, transport
 from gateway.provider import Accepted, PollOutcome, Provider, Running, Submission, SubmitOutcome
-from gateway.providers import ApiKey
+from gateway.providers import ApiKey, Description
 from gateway.providers.fal import Fal
 from gateway.providers.openai import OpenAI
 from gateway.providers.replicate import Replicate
@@ -157,9 +157,9 @@ def _real_providers(world: World, sandbox_url: str, webhooks: WebhookReceiver) -
         return ApiKey("sandbox-key")
 
     adapters: dict[str, Provider] = {
-        "fal": Fal(f"{sandbox_url}/fal", key),
-        "openai": OpenAI(f"{sandbox_url}/openai/v1", key),
-        "replicate": Replicate(f"{sandbox_url}/replicate/v1", key),
+        "fal": Fal(Description("fal", "fal", f"{sandbox_url}/fal"), key),
+        "openai": OpenAI(Description("openai", "OpenAI", f"{sandbox_url}/openai/v1"), key),
+        "replicate": Replicate(Description("replicate", "Replicate", f"{sandbox_url}/replicate/v1"), key),
     }
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(providers, "provider", lambda name: Awaited(adapters[name], world, webhooks))

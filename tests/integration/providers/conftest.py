@@ -3,8 +3,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from gateway import signing_keys
 from gateway.config import settings
-from gateway.providers import ApiKey, replicate
+from gateway.providers import ApiKey, Description
 from gateway.providers.fal import Fal
 from gateway.providers.openai import OpenAI
 from gateway.providers.replicate import Replicate
@@ -46,12 +47,12 @@ def webhooks() -> Iterator[WebhookReceiver]:
 
 @pytest.fixture
 def fal(sandbox_url: str) -> Fal:
-    return Fal(f"{sandbox_url}/fal", lambda: ApiKey("sandbox-key"))
+    return Fal(Description("fal", "fal", f"{sandbox_url}/fal"), lambda: ApiKey("sandbox-key"))
 
 
 @pytest.fixture
 def openai(sandbox_url: str) -> OpenAI:
-    return OpenAI(f"{sandbox_url}/openai/v1", lambda: ApiKey("sandbox-key"))
+    return OpenAI(Description("openai", "OpenAI", f"{sandbox_url}/openai/v1"), lambda: ApiKey("sandbox-key"))
 
 
 class NotedKeys:
@@ -69,5 +70,7 @@ class NotedKeys:
 
 @pytest.fixture
 def predictions(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Replicate:
-    monkeypatch.setattr(replicate, "SigningKey", NotedKeys())
-    return Replicate(f"{sandbox_url}/replicate/v1", lambda: ApiKey("sandbox-key"))
+    monkeypatch.setattr(signing_keys, "SigningKey", NotedKeys())
+    return Replicate(
+        Description("replicate", "Replicate", f"{sandbox_url}/replicate/v1"), lambda: ApiKey("sandbox-key")
+    )

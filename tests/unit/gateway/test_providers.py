@@ -7,6 +7,7 @@ import pytest
 from gateway import aws, providers, telemetry
 from gateway.config import settings
 from gateway.errors import NotFound
+from tests.unit.gateway.shipped import COMPILED
 
 
 @pytest.fixture(autouse=True)
@@ -14,11 +15,12 @@ def fresh(monkeypatch):
     """A container that has read nothing yet."""
     monkeypatch.setenv("PROVIDER_SECRET_ARN", "arn:secret")
     monkeypatch.setattr(providers, "_keys", providers._Keys())
+    monkeypatch.setattr(providers, "_described", lambda: DESCRIBED)
     settings.cache_clear()
-    providers.provider.cache_clear()
+    providers.forget()
     yield
     settings.cache_clear()
-    providers.provider.cache_clear()
+    providers.forget()
 
 
 class Vault:
@@ -43,7 +45,10 @@ def vault(monkeypatch):
     return kept
 
 
-@pytest.mark.parametrize("name", sorted(providers.BASE_URLS))
+DESCRIBED = COMPILED["providers"]
+
+
+@pytest.mark.parametrize("name", sorted(DESCRIBED))
 def test_every_provider_is_what_the_port_asks_for(name):
     adapter = providers.provider(name)
     assert adapter.name == name

@@ -21,10 +21,11 @@ from gateway.provider import (
     Submission,
     Uncertain,
 )
-from gateway.providers import ApiKey
+from gateway.providers import ApiKey, Description
 from gateway.providers.fal import Fal
 
 BASE = "https://queue.fal.run"
+AT_BASE = Description("fal", "fal.ai", BASE)
 JOB = f"{BASE}/fal-ai/kling-video/requests/req-1"
 REFERENCE = {"request_id": "req-1", "endpoint": "fal-ai/kling-video/v2.6/pro/text-to-video"}
 SUBMISSION = Submission(
@@ -57,7 +58,7 @@ class Wire:
 
 @pytest.fixture
 def fal():
-    return Fal(BASE, lambda: KEY)
+    return Fal(AT_BASE, lambda: KEY)
 
 
 def submit(adapter, answer, submission=SUBMISSION):
@@ -165,7 +166,7 @@ class TestSubmit:
         assert len(wire.requests) == 1
 
     def test_without_a_key_nothing_is_sent(self):
-        outcome, wire = submit(Fal(BASE, lambda: None), (200, {}))
+        outcome, wire = submit(Fal(AT_BASE, lambda: None), (200, {}))
         assert (outcome.code, wire.requests) == ("provider_auth", [])
 
     def test_without_a_webhook(self, fal):

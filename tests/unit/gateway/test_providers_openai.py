@@ -10,12 +10,13 @@ import pytest
 from gateway import transport
 from gateway.config import settings
 from gateway.provider import Failed, Finished, ForgedWebhook, MediaBytes, MediaUrl, Refused, Submission, Uncertain
-from gateway.providers import ApiKey
+from gateway.providers import ApiKey, Description
 from gateway.providers.openai import OpenAI
 from tests.unit.gateway.loopback import answer, serving
 from tests.unit.gateway.media_files import picture
 
 BASE = "https://api.openai.com/v1"
+AT_BASE = Description("openai", "OpenAI", BASE)
 KEY = ApiKey("sk-secret")
 PNG = picture("PNG")
 B64 = base64.b64encode(PNG).decode()
@@ -37,7 +38,7 @@ def submit(given, reply, key=KEY):
         return reply
 
     with transport.use(httpx.MockTransport(respond)):
-        return OpenAI(BASE, lambda: key).submit(given), requests
+        return OpenAI(AT_BASE, lambda: key).submit(given), requests
 
 
 def images(*items, **more):
@@ -349,7 +350,7 @@ def test_without_a_key_nothing_is_sent():
 
 
 def test_there_is_nothing_to_ask_to_stop_or_to_be_told():
-    adapter = OpenAI(BASE, lambda: KEY)
+    adapter = OpenAI(AT_BASE, lambda: KEY)
     asked = adapter.poll({})
     assert isinstance(asked, Failed)
     assert (asked.code, asked.retryable) == ("provider_lost", False)
@@ -381,7 +382,7 @@ class TestEdits:
         settings.cache_clear()
 
     def edit(self, server, image, **body):
-        adapter = OpenAI(server.url("/v1"), lambda: KEY)
+        adapter = OpenAI(Description("openai", "OpenAI", server.url("/v1")), lambda: KEY)
         return adapter.submit(submission("images/edits", prompt="a hat", image=image, **body))
 
     def paid(self, server):
@@ -420,7 +421,7 @@ class TestEdits:
             return images({"b64_json": B64})
 
         with transport.use(httpx.MockTransport(respond)):
-            adapter = OpenAI(BASE, lambda: KEY)
+            adapter = OpenAI(AT_BASE, lambda: KEY)
             sources = ["https://media.example/a.png", "https://media.example/b.png"]
             adapter.submit(submission("images/edits", image=sources[:1], mask=sources[1], n=2, stream=False))
             adapter.submit(submission("images/edits", image=sources))

@@ -9,7 +9,7 @@ import time
 import httpx
 import pytest
 
-from gateway import telemetry, transport
+from gateway import signing_keys, telemetry, transport
 from gateway.provider import (
     Accepted,
     Failed,
@@ -21,10 +21,11 @@ from gateway.provider import (
     Submission,
     Uncertain,
 )
-from gateway.providers import ApiKey, replicate
+from gateway.providers import ApiKey, Description, replicate
 from gateway.providers.replicate import Replicate
 
 BASE = "https://api.replicate.com/v1"
+AT_BASE = Description("replicate", "Replicate", BASE)
 CREATE = "/v1/models/prunaai/p-image/predictions"
 SECRET = "/v1/webhooks/default/secret"
 REFERENCE = {"prediction_id": "rrr4"}
@@ -80,7 +81,7 @@ class Keys:
 @pytest.fixture
 def keys(monkeypatch):
     kept = Keys()
-    monkeypatch.setattr(replicate, "SigningKey", kept)
+    monkeypatch.setattr(signing_keys, "SigningKey", kept)
     return kept
 
 
@@ -94,7 +95,7 @@ def ahead(monkeypatch):
 
 @pytest.fixture
 def adapter(keys):
-    return Replicate(BASE, lambda: KEY)
+    return Replicate(AT_BASE, lambda: KEY)
 
 
 def call(act, answers):
@@ -194,7 +195,7 @@ class TestSubmit:
         assert len(wire.requests) == 1
 
     def test_without_a_key(self, keys):
-        outcome, wire = submit(Replicate(BASE, lambda: None), (201, {}), submission("https://api.example/x"))
+        outcome, wire = submit(Replicate(AT_BASE, lambda: None), (201, {}), submission("https://api.example/x"))
         assert (outcome.code, wire.requests) == ("provider_auth", [])
 
 

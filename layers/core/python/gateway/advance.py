@@ -48,13 +48,15 @@ def submit(generation_id: str, task_token: str) -> None:
     if offer is None:
         # Another clock may still see time left, and send it here again and again.
         jobs.note_nothing_left(generation)
+    # Asked for before the attempt is written: what cannot be loaded or read here has not been sent.
+    provider = providers.provider(offer["provider"]) if offer else None
     begun = jobs.begin_attempt(generation, offer, task_token, ids.now()) if offer else None
-    if offer is None or begun is None:
+    if offer is None or provider is None or begun is None:
         wake(task_token, FAIL if offer is None else POLL)
         return
     attempt, callback_token = begun
     telemetry.bind(attempt_id=jobs.attempt_id(attempt), provider=attempt.provider)
-    outcome = providers.provider(attempt.provider).submit(
+    outcome = provider.submit(
         Submission(
             attempt_id=jobs.attempt_id(attempt),
             endpoint=offer["endpoint"],

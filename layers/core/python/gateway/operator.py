@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway import audit, auth, catalog, ids, jobs, keys, ledger, providers, tables, telemetry
+from gateway import audit, auth, catalog, ids, jobs, keys, ledger, tables, telemetry
 from gateway.errors import BadRequest, InvalidField, NotFound, Unavailable
 
 COMPILED_CATALOG = Path(catalog.__file__).parent / "compiled.json"
@@ -202,7 +202,7 @@ def _compiled(request: Mapping[str, Any]) -> dict[str, Any]:
 
     documents = _documents(request["documents"])
     try:
-        return compile_documents(documents, providers.BASE_URLS)
+        return compile_documents(documents, ())
     except BrokenCatalog as broken:
         count = len(broken.faults)
         listed = [

@@ -91,6 +91,7 @@ def publish(compiled: Mapping[str, Any]) -> Move:
     packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
     chunks = [packed[start : start + CHUNK_BYTES] for start in range(0, len(packed), CHUNK_BYTES)]
     tables.CatalogChunk.save_all(version, chunks)
+    tables.CatalogProviders.keep(version, compiled["providers"])
     published_at = ids.timestamp(ids.now())
     try:
         tables.CatalogHead.publish(head, version, len(chunks), len(compiled["models"]), published_at)

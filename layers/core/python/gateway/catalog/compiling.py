@@ -6,7 +6,7 @@ sent itself: no way leads a broken catalog into the store.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,10 @@ from pydantic import ValidationError
 
 from gateway.catalog.checks import Fault, faults
 from gateway.catalog.shapes import FamilyShape, ModelShape
+from gateway.catalog.shapes.providers import ProviderShape
+
+PROVIDERS = "providers/"
+"""How the names of documents begin that describe a provider; the others are families."""
 
 
 class BrokenCatalog(Exception):
@@ -28,22 +32,31 @@ class BrokenCatalog(Exception):
 def compile_documents(
     documents: Mapping[str, Any], providers: Collection[str] | None, *, whole: bool = True
 ) -> dict[str, Any]:
-    """Check and compile family documents (file name -> contents). Raises BrokenCatalog with every fault.
+    """Check and compile documents (file name -> contents) of families and providers. Raises BrokenCatalog with every
+    fault.
 
-    `providers` are the names that offers may have; None leaves them unchecked. `whole` False says that other
-    documents could not even be read, so that nothing is missed that they may hold.
+    `providers` are names that offers may have besides those of the documents; None leaves them unchecked. `whole`
+    False says that other documents could not even be read, so that nothing is missed that they may hold.
     """
     families: dict[str, FamilyShape] = {}
+    described: dict[str, ProviderShape] = {}
     found: list[Fault] = []
     for name, contents in sorted(documents.items()):
         try:
-            families[name] = FamilyShape.model_validate(contents)
+            if name.startswith(PROVIDERS):
+                described[name] = ProviderShape.model_validate(contents)
+            else:
+                families[name] = FamilyShape.model_validate(contents)
         except ValidationError as error:
             found += [Fault(name, one["loc"], _said(one)) for one in error.errors()]
-    found += faults(families, providers, whole=whole and len(families) == len(documents))
+    found += _named_otherwise(described)
+    all_known = providers is not None and len(described) == sum(name.startswith(PROVIDERS) for name in documents)
+    known = {*(providers or ()), *(one.provider for one in described.values())} if all_known else None
+    found += faults(families, known, whole=whole and len(families) + len(described) == len(documents))
     if found or not families:
         raise BrokenCatalog(found or [Fault("catalog", (), "there is no model")])
     return {
+        "providers": {one.provider: one.compiled() for one in described.values()},
         "models": [_compiled(model, family.family) for family in families.values() for model in family.models],
         "families": {
             family.family: [model.id for model in family.models]
@@ -51,6 +64,13 @@ def compile_documents(
             if family.variant_required
         },
     }
+
+
+def _named_otherwise(described: Mapping[str, ProviderShape]) -> Iterator[Fault]:
+    """A provider's document has its name, so that none is described twice."""
+    for document, one in described.items():
+        if document.removeprefix(PROVIDERS).partition(".")[0] != one.provider:
+            yield Fault(document, ("provider",), f"the file of '{one.provider}' is named {one.provider}.yaml")
 
 
 def _said(error: Any) -> str:

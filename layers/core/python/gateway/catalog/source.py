@@ -1,4 +1,7 @@
-"""The reviewed YAML of the catalog, one file per family under `models/`; read at build, never by a function."""
+"""The reviewed YAML of the catalog, one file per family under `models/` and one per provider under `providers/`.
+
+Read at build, never by a function.
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,9 +11,10 @@ from typing import Any
 import yaml
 
 from gateway.catalog import checks
-from gateway.catalog.compiling import BrokenCatalog, compile_documents
+from gateway.catalog.compiling import PROVIDERS, BrokenCatalog, compile_documents
 
 MODELS_DIRECTORY = Path(__file__).parent / "models"
+PROVIDERS_DIRECTORY = Path(__file__).parent / "providers"
 _MERGE = "<<"
 
 
@@ -36,7 +40,7 @@ class CatalogError(Exception):
 
 @dataclass(frozen=True)
 class Document:
-    """One family file: its contents, and the line of each place in it."""
+    """One file: its contents, and the line of each place in it."""
 
     contents: Any
     lines: Mapping[checks.Path, int]
@@ -49,30 +53,36 @@ class Document:
 
 
 def read_documents(directory: Path = MODELS_DIRECTORY) -> tuple[dict[str, Document], list[SourceFault]]:
-    """Every family file by its name, and what is wrong with those that are not YAML."""
+    """Every family's file in a directory and every provider's, by name, and what is wrong with those that are no YAML.
+
+    Providers are described in its own `providers/`, where it has that, else in the shipped one.
+    """
     documents: dict[str, Document] = {}
     faults: list[SourceFault] = []
-    for path in sorted(directory.glob("*.yaml")):
+    own = directory / PROVIDERS
+    files = {path.name: path for path in directory.glob("*.yaml")}
+    files |= {PROVIDERS + path.name: path for path in (own if own.is_dir() else PROVIDERS_DIRECTORY).glob("*.yaml")}
+    for name, path in sorted(files.items()):
         try:
             text = path.read_text(encoding="utf-8")
             node = yaml.compose(text, yaml.SafeLoader)
-            documents[path.name] = Document(yaml.safe_load(text), dict(_lines(node, ())))
-            faults += [SourceFault(path.name, line, message) for line, message in _repeated(node)]
+            documents[name] = Document(yaml.safe_load(text), dict(_lines(node, ())))
+            faults += [SourceFault(name, line, message) for line, message in _repeated(node)]
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
-            faults.append(SourceFault(path.name, line, f"is not YAML: {' '.join(str(error.problem).split())}"))
+            faults.append(SourceFault(name, line, f"is not YAML: {' '.join(str(error.problem).split())}"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            faults.append(SourceFault(path.name, 1, f"is not YAML: {' '.join(str(error).split())}"))
+            faults.append(SourceFault(name, 1, f"is not YAML: {' '.join(str(error).split())}"))
     return documents, faults
 
 
-def compile_catalog(directory: Path = MODELS_DIRECTORY, providers: Collection[str] | None = None) -> dict[str, Any]:
-    """Read, check and compile every family file. Raises CatalogError that lists each fault with its file and line.
+def compile_catalog(directory: Path = MODELS_DIRECTORY, providers: Collection[str] | None = ()) -> dict[str, Any]:
+    """Read, check and compile every file. Raises CatalogError that lists each fault with its file and line.
 
-    `providers` are the names that offers may have; None leaves them unchecked.
+    `providers` are names that offers may have besides those that are described; None leaves them unchecked.
     """
     documents, found = read_documents(directory)
-    if not documents:
+    if not any(not name.startswith(PROVIDERS) for name in documents):
         raise CatalogError(found or [SourceFault(str(directory), 1, "there is no model")])
     compiled: dict[str, Any] = {}
     try:

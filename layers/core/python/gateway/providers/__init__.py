@@ -1,7 +1,7 @@
-"""The providers we can call, by name. An adapter is loaded when it is first asked for.
+"""The providers we can call, by name, as the published catalog describes them.
 
-A new provider is one file here, one line in `_ADAPTERS` and one in `BASE_URLS`. Adapters know the wire and
-the port (`gateway.provider`), not each other.
+A new provider is one file in `gateway/catalog/providers/`. Where its protocol cannot be said there, it is one file
+here besides, and one line in `_ADAPTERS`. Adapters know the wire and the port (`gateway.provider`), not each other.
 """
 
 import json
@@ -9,27 +9,24 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gateway import aws, telemetry
+from gateway import aws, tables, telemetry
 from gateway.config import settings
-from gateway.errors import NotFound
-from gateway.provider import Provider, Quantity
+from gateway.errors import NotFound, Unavailable
+from gateway.nondelivery import NonDelivery
+from gateway.provider import Finished, Provider, Quantity, Refused, Uncertain
 
 if TYPE_CHECKING:
     from gateway import transport
 
 _ADAPTERS = {
     "fal": "gateway.providers.fal.Fal",
+    "http": "gateway.providers.http.Http",
     "openai": "gateway.providers.openai.OpenAI",
     "replicate": "gateway.providers.replicate.Replicate",
-}
-BASE_URLS = {
-    "fal": "https://queue.fal.run",
-    "openai": "https://api.openai.com/v1",
-    "replicate": "https://api.replicate.com/v1",
 }
 SECRET_KEPT_SECONDS = 300.0
 """How long a container goes on with keys it has read; a rotated key is in use everywhere after that."""
@@ -46,24 +43,77 @@ KeySource = Callable[[], ApiKey | None]
 """Answers the key of one provider, or None when this deployment has none or cannot read it."""
 
 
-@cache
+@dataclass(frozen=True)
+class Description:
+    """A provider as the catalog describes it, at the address where this deployment reaches it."""
+
+    provider: str
+    """Its name in offers and addresses, such as `kie`."""
+    name: str
+    """Its name for people."""
+    base_url: str
+    wire: Mapping[str, Any] = field(default_factory=dict)
+    """Its protocol, as `gateway.catalog.shapes.providers.WireShape` has it; empty where an adapter speaks it."""
+
+
 def provider(name: str) -> Provider:
-    """The adapter of a provider, one per container. Raises `NotFound` for a name that is not ours."""
-    if name not in _ADAPTERS:
+    """The adapter of a provider, one per container and description. Raises `NotFound` for a name that is not ours."""
+    found = _described().get(name)
+    if found is None:
         raise NotFound(f"There is no provider '{name[:40]}'.")
-    module, _, adapter = _ADAPTERS[name].rpartition(".")
-    made: Provider = getattr(import_module(module), adapter)(base_url(name), lambda: api_key(name))
-    return made
+    return _adapter(json.dumps(found, sort_keys=True), base_url(name))
 
 
 def base_url(name: str) -> str:
     """Where a provider is reached: its own address, unless the stack's settings name another."""
-    return (settings().provider_base_urls.get(name) or BASE_URLS[name]).rstrip("/")
+    return str(settings().provider_base_urls.get(name) or _described()[name]["base_url"]).rstrip("/")
 
 
 def api_key(name: str) -> ApiKey | None:
     """The key of a provider from the deployment's secret."""
     return _keys.read().get(name)
+
+
+def forget() -> None:
+    """Drop descriptions and adapters, so that the next use reads the catalog."""
+    _Kept.version = None
+    _adapter.cache_clear()
+
+
+class _Kept:
+    version: str | None = None
+    descriptions: Mapping[str, Any] = {}
+    checked_at_seconds: float = 0.0
+
+
+def _described() -> Mapping[str, Any]:
+    """The current catalog's providers; looks for a newer catalog at most once a minute (`catalog_kept_seconds`).
+
+    Raises Unavailable when there is none in memory and none can be read.
+    """
+    age_seconds = time.monotonic() - _Kept.checked_at_seconds
+    if _Kept.version is not None and age_seconds < settings().catalog_kept_seconds:
+        return _Kept.descriptions
+    head = tables.CatalogHead.find()
+    if head is None:
+        raise Unavailable("No catalog has been published yet.", hint="Run `museway admin catalog publish`.")
+    if head.version != _Kept.version:
+        found = tables.CatalogProviders.of(head.version)
+        if found is None and _Kept.version is None:
+            raise Unavailable("The published catalog describes no providers.", hint="Publish the catalog again.")
+        if found is not None:
+            _Kept.version, _Kept.descriptions = head.version, found.descriptions
+    _Kept.checked_at_seconds = time.monotonic()
+    return _Kept.descriptions
+
+
+@lru_cache(maxsize=64)
+def _adapter(described: str, url: str) -> Provider:
+    found = json.loads(described)
+    description = Description(found["provider"], found["name"], url, found.get("wire", {}))
+    module, _, adapter = _ADAPTERS[found["adapter"]].rpartition(".")
+    made: Provider = getattr(import_module(module), adapter)(description, lambda: api_key(found["provider"]))
+    return made
 
 
 class _Keys:
@@ -90,6 +140,45 @@ class _Keys:
 
 
 _keys = _Keys()
+
+
+def send_once(
+    name: str, send: "Callable[[], transport.Answer]", *, answers_result: bool = False
+) -> "transport.Answer | Refused | Finished | Uncertain":
+    """Make a paid call, once: the answer, or what is known of a call that got none.
+
+    `Refused` where no byte has left, `Uncertain` where the job may run all the same. Where the answer is the result
+    itself (`answers_result`), one that is too large to take is over, and of no use to anybody: `Finished` with nothing.
+    """
+    from gateway import transport  # every adapter has it; whoever only names providers need not load it
+
+    try:
+        return send()
+    except transport.NeverSent:
+        return Refused(NonDelivery.PROVIDER_UNAVAILABLE, f"{name} could not be reached.", retryable=True)
+    except transport.NoAnswer as error:
+        if answers_result and isinstance(error, transport.AnswerTooLarge):
+            return Finished(())
+        return Uncertain(f"{name} took the request and its answer did not arrive.")
+
+
+def no_key(name: str) -> Refused:
+    """What a call is answered that there is no key for."""
+    return Refused(NonDelivery.PROVIDER_AUTH, f"There is no usable key for {name}.", retryable=True)
+
+
+def refused(name: str, status: int, message: object) -> Refused:
+    """What an explicit status below 500 means where a provider has no words of its own for it: nothing was begun."""
+    match status:
+        case 401 | 402 | 403:
+            text = f"{name} does not accept our account for this model."
+            return Refused(NonDelivery.PROVIDER_AUTH, text, retryable=True)
+        case 429:
+            return Refused(NonDelivery.RATE_LIMITED, f"{name} limits our rate.", retryable=True)
+        case 400 | 413 | 422:
+            text = brief(f"{name}: {message or 'the inputs were refused'}")
+            return Refused(NonDelivery.INVALID_INPUTS, text, retryable=False)
+    return Refused(NonDelivery.PROVIDER_UNAVAILABLE, f"{name} answered with status {status}.", retryable=True)
 
 
 def answered(answer: "transport.Answer") -> Mapping[str, Any]:

@@ -28,7 +28,7 @@ from gateway.provider import (
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import KeySource, answered, brief, is_under, quantities
+from gateway.providers import Description, KeySource, answered, brief, is_under, no_key, quantities, refused, send_once
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -61,8 +61,8 @@ class Fal:
 
     name = "fal"
 
-    def __init__(self, base_url: str, api_key: KeySource) -> None:
-        self._base_url = base_url
+    def __init__(self, description: Description, api_key: KeySource) -> None:
+        self._base_url = description.base_url
         self._api_key = api_key
         self._signing_keys = _SigningKeys()
 
@@ -74,12 +74,13 @@ class Fal:
         """
         headers = self._headers()
         if headers is None:
-            return Refused(NonDelivery.PROVIDER_AUTH, "There is no usable key for fal.", retryable=True)
+            return no_key("fal")
         url = f"{self._base_url}/{submission.endpoint}"
         if submission.webhook_url:
             url += "?" + urlencode({"fal_webhook": submission.webhook_url})
-        try:
-            answer = transport.request(
+        answer = send_once(
+            "fal",
+            lambda: transport.request(
                 "POST",
                 url,
                 # Falling back is our decision; fal's own ten retries would only delay it.
@@ -88,11 +89,10 @@ class Fal:
                 json={name: value for name, value in submission.body.items() if name != "sync_mode"},
                 timeout_seconds=submission.timeout_seconds,
                 max_bytes=ANSWER_BYTES_MAX,
-            )
-        except transport.NeverSent:
-            return Refused(NonDelivery.PROVIDER_UNAVAILABLE, "fal could not be reached.", retryable=True)
-        except transport.NoAnswer:
-            return Uncertain("fal took the request and did not answer.")
+            ),
+        )
+        if not isinstance(answer, transport.Answer):
+            return answer
         if 300 <= answer.status < 500:
             return _refused(answer)
         accepted = answered(answer)
@@ -170,17 +170,12 @@ class Fal:
 
 def _refused(answer: transport.Answer) -> Refused:
     """A submit that fal turned down by an explicit status below 500: nothing was queued."""
-    match answer.status:
-        case 401 | 402 | 403:
-            return Refused(NonDelivery.PROVIDER_AUTH, "fal does not accept our account for this model.", retryable=True)
-        case 429:
-            return Refused(NonDelivery.RATE_LIMITED, "fal limits our rate.", retryable=True)
-        case 400 | 413 | 422:
-            failed = _model_error(answer)
-            moderated = failed.code in {NonDelivery.MODERATED_INPUT, NonDelivery.MODERATED_OUTPUT}
-            code = NonDelivery.MODERATED_INPUT if moderated else NonDelivery.INVALID_INPUTS
-            return Refused(code, failed.message, retryable=False)
-    return Refused(NonDelivery.PROVIDER_UNAVAILABLE, f"fal answered with status {answer.status}.", retryable=True)
+    if answer.status not in (400, 413, 422):
+        return refused("fal", answer.status, None)
+    failed = _model_error(answer)
+    moderated = failed.code in {NonDelivery.MODERATED_INPUT, NonDelivery.MODERATED_OUTPUT}
+    code = NonDelivery.MODERATED_INPUT if moderated else NonDelivery.INVALID_INPUTS
+    return Refused(code, failed.message, retryable=False)
 
 
 def _ended(state: Mapping[str, Any], result: transport.Answer | None) -> PollOutcome:

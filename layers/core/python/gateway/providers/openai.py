@@ -28,7 +28,7 @@ from gateway.provider import (
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import ApiKey, KeySource, answered, brief, quantities
+from gateway.providers import ApiKey, Description, KeySource, answered, brief, no_key, quantities, refused, send_once
 
 SPEECH, EDITS, CHAT = "audio/speech", "images/edits", "chat/completions"
 SOURCES_MAX = 16
@@ -46,15 +46,15 @@ class OpenAI:
 
     name = "openai"
 
-    def __init__(self, base_url: str, api_key: KeySource) -> None:
-        self._base_url = base_url
+    def __init__(self, description: Description, api_key: KeySource) -> None:
+        self._base_url = description.base_url
         self._api_key = api_key
 
     def submit(self, submission: Submission) -> SubmitOutcome:
         """Make the call and wait for its output. What may have been made and did not arrive is `Uncertain`."""
         key = self._api_key()
         if key is None:
-            return Refused(NonDelivery.PROVIDER_AUTH, "There is no usable key for OpenAI.", retryable=True)
+            return no_key("OpenAI")
         deadline = time.monotonic() + submission.timeout_seconds
         try:
             carried = _carried(submission)
@@ -81,21 +81,19 @@ class OpenAI:
     def _send(
         self, submission: Submission, key: ApiKey, carried: transport.Body, timeout_seconds: float
     ) -> SubmitOutcome:
-        try:
-            answer = transport.request(
+        answer = send_once(
+            "OpenAI",
+            lambda: transport.request(
                 "POST",
                 f"{self._base_url}/{submission.endpoint}",
                 headers={"authorization": f"Bearer {key.value}"},
                 timeout_seconds=timeout_seconds,
                 **carried,
-            )
-        except transport.NeverSent:
-            return Refused(NonDelivery.PROVIDER_UNAVAILABLE, "OpenAI could not be reached.", retryable=True)
-        except transport.AnswerTooLarge:
-            # The call is over, and what it made is of no use to anybody.
-            return Finished(())
-        except transport.NoAnswer:
-            return Uncertain("OpenAI took the request and its answer did not arrive.")
+            ),
+            answers_result=True,
+        )
+        if not isinstance(answer, transport.Answer):
+            return answer
         if answer.status >= 500:
             return Uncertain(f"OpenAI answered with status {answer.status}.")
         if answer.status >= 300:
@@ -158,16 +156,7 @@ def _refused(answer: transport.Answer) -> Refused:
         made = _object(error, "moderation_details").get("moderation_stage") == "output"
         code = NonDelivery.MODERATED_OUTPUT if made else NonDelivery.MODERATED_INPUT
         return Refused(code, brief(f"OpenAI: {error.get('message')}"), retryable=False)
-    match answer.status:
-        case 400 | 413 | 422:
-            message = error.get("message") or "the inputs were refused"
-            return Refused(NonDelivery.INVALID_INPUTS, brief(f"OpenAI: {message}"), retryable=False)
-        case 401 | 402 | 403:
-            message = "OpenAI does not accept our account for this model."
-            return Refused(NonDelivery.PROVIDER_AUTH, message, retryable=True)
-        case 429:
-            return Refused(NonDelivery.RATE_LIMITED, "OpenAI limits our rate.", retryable=True)
-    return Refused(NonDelivery.PROVIDER_UNAVAILABLE, f"OpenAI answered with status {answer.status}.", retryable=True)
+    return refused("OpenAI", answer.status, error.get("message"))
 
 
 def _error(answer: transport.Answer) -> Mapping[str, Any]:

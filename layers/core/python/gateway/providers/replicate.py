@@ -2,16 +2,8 @@
 
 Wire: the `replicate` package; https://replicate.com/docs/reference/http. A prediction's data is removed an hour
 after it ended (https://replicate.com/docs/topics/predictions/data-retention).
-
-Signatures are verified with the standard library: a dozen lines, where the `standardwebhooks` package would be one
-more dependency in the layer of every function. The key to verify with costs the API key, which the function that
-the internet may call does not get: whoever submits notes the signing key, and `callbacks` finds it.
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
 import json
 import re
 import time
@@ -19,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from gateway import telemetry, transport
+from gateway import signatures, transport
 from gateway.nondelivery import NonDelivery
 from gateway.provider import (
     Accepted,
@@ -34,15 +26,12 @@ from gateway.provider import (
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import KeySource, answered, brief, is_under, quantities
-from gateway.tables.jobs import SigningKey
+from gateway.providers import Description, KeySource, answered, brief, is_under, no_key, quantities, refused, send_once
+from gateway.signing_keys import SigningKeys
 
 ASK_SECONDS = 15.0
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
-WEBHOOK_LEEWAY_SECONDS = 300
-KEY_NOTED_SECONDS = 3600.0
-KEY_READ_PAUSE_SECONDS = 60.0
-_KEY_PREFIX = "whsec_"
+_DIALECT = "standard"
 _PROGRESS = re.compile(r"^\s*(\d{1,3})%\s*\|", re.MULTILINE)
 # How models word it: the checker of the Stable Diffusion family, and the E005 of hosted ones. There is no code field.
 _MODERATED = ("nsfw content detected", "flagged as sensitive", "(e005)")
@@ -54,10 +43,10 @@ class Replicate:
 
     name = "replicate"
 
-    def __init__(self, base_url: str, api_key: KeySource) -> None:
-        self._base_url = base_url
+    def __init__(self, description: Description, api_key: KeySource) -> None:
+        self._base_url = description.base_url
         self._api_key = api_key
-        self._signing_key = _SigningKey(f"{base_url}/webhooks/default/secret")
+        self._signing_keys = SigningKeys(self.name, _DIALECT)
 
     def submit(self, submission: Submission) -> SubmitOutcome:
         """Create one prediction. There are no idempotency keys: one that may have been created is `Uncertain`.
@@ -66,23 +55,23 @@ class Replicate:
         """
         headers = self._headers()
         if headers is None:
-            return Refused(NonDelivery.PROVIDER_AUTH, "There is no usable key for Replicate.", retryable=True)
+            return no_key("Replicate")
         if submission.webhook_url:
-            self._signing_key.note(headers)
+            self._signing_keys.note(lambda: self._signing_key(headers))
         path, body = _creation(submission)
-        try:
-            answer = transport.request(
+        answer = send_once(
+            "Replicate",
+            lambda: transport.request(
                 "POST",
                 f"{self._base_url}/{path}",
                 headers=headers,
                 json=body,
                 timeout_seconds=submission.timeout_seconds,
                 max_bytes=ANSWER_BYTES_MAX,
-            )
-        except transport.NeverSent:
-            return Refused(NonDelivery.PROVIDER_UNAVAILABLE, "Replicate could not be reached.", retryable=True)
-        except transport.NoAnswer:
-            return Uncertain("Replicate took the request and did not answer.")
+            ),
+        )
+        if not isinstance(answer, transport.Answer):
+            return answer
         if 300 <= answer.status < 500:
             return _refused(answer)
         prediction = answered(answer)
@@ -124,14 +113,7 @@ class Replicate:
 
     def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
         """Verify the signature over the body; gives `prediction_id`."""
-        message_id, timestamp, signatures = (
-            headers.get(f"webhook-{one}", "") for one in ("id", "timestamp", "signature")
-        )
-        if not message_id or not (timestamp.isascii() and timestamp.isdigit()):
-            raise ForgedWebhook("no id or timestamp")
-        if abs(time.time() - int(timestamp[:12])) > WEBHOOK_LEEWAY_SECONDS:
-            raise ForgedWebhook("too old, or from the future")
-        self._signing_key.verify(signatures, f"{message_id}.{timestamp}.".encode() + body)
+        self._signing_keys.verify(lambda key: signatures.verify(_DIALECT, key, headers, body, "", time.time()))
         try:
             told = json.loads(body)
         except (ValueError, RecursionError):
@@ -140,6 +122,12 @@ class Replicate:
         if not isinstance(prediction_id, str) or not prediction_id:
             raise ForgedWebhook("names no prediction")
         return {"prediction_id": prediction_id}
+
+    def _signing_key(self, headers: Mapping[str, str]) -> str:
+        """The account's key for webhooks, as Replicate tells it. Raises what the wire raises."""
+        url = f"{self._base_url}/webhooks/default/secret"
+        answer = transport.request("GET", url, headers=headers, timeout_seconds=5.0, max_bytes=64 * 1024)
+        return str(answered(answer).get("key"))
 
     def _headers(self) -> dict[str, str] | None:
         key = self._api_key()
@@ -174,17 +162,7 @@ def _creation(submission: Submission) -> tuple[str, dict[str, Any]]:
 def _refused(answer: transport.Answer) -> Refused:
     """An explicit status below 500, with a problem (RFC 7807) that says why: nothing was created."""
     problem = answered(answer)
-    match answer.status:
-        case 401 | 402 | 403:
-            return Refused(
-                NonDelivery.PROVIDER_AUTH, "Replicate does not accept our account for this model.", retryable=True
-            )
-        case 429:
-            return Refused(NonDelivery.RATE_LIMITED, "Replicate limits our rate.", retryable=True)
-        case 400 | 413 | 422:
-            message = problem.get("detail") or problem.get("title") or "the inputs were refused"
-            return Refused(NonDelivery.INVALID_INPUTS, brief(f"Replicate: {message}"), retryable=False)
-    return Refused(NonDelivery.PROVIDER_UNAVAILABLE, f"Replicate answered with status {answer.status}.", retryable=True)
+    return refused("Replicate", answer.status, problem.get("detail") or problem.get("title"))
 
 
 def _succeeded(prediction: Mapping[str, Any]) -> PollOutcome:
@@ -225,62 +203,3 @@ def _progress(logs: object) -> int | None:
     """The last percentage of a progress bar in the logs, which is where models show how far they are."""
     found = _PROGRESS.findall(logs) if isinstance(logs, str) else []
     return min(int(found[-1]), 100) if found else None
-
-
-class _SigningKey:
-    """The account's key for webhooks: noted hourly by whoever submits, read by whoever is called back."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._note_again_at = float("-inf")
-        self._key: bytes | None = None
-        self._read_at = float("-inf")
-
-    def note(self, headers: Mapping[str, str]) -> None:
-        """Fetch the key and keep it where callbacks finds it. Without it jobs go on, and are polled."""
-        if time.monotonic() < self._note_again_at:
-            return
-        self._note_again_at = time.monotonic() + KEY_READ_PAUSE_SECONDS
-        try:
-            answer = transport.request("GET", self._url, headers=headers, timeout_seconds=5.0, max_bytes=64 * 1024)
-            key = answered(answer).get("key") if answer.status == 200 else None
-            if _decoded(key) is None:
-                raise ValueError(f"status {answer.status}")
-            SigningKey.note(Replicate.name, str(key))
-        except Exception as error:
-            # Nothing is paid yet, and an exception here would make this attempt an uncertain one.
-            telemetry.logger.error("webhook key not noted", extra={"reason": type(error).__name__})
-            return
-        self._note_again_at = time.monotonic() + KEY_NOTED_SECONDS
-
-    def verify(self, signatures: str, message: bytes) -> None:
-        """Raises `ForgedWebhook` unless one of the signatures (`v1,<base64>`, by blanks) is the message's.
-
-        A key that does not fit is read again, once a minute at most: it may have been changed.
-        """
-        if self._fits(signatures, message):
-            return
-        if time.monotonic() - self._read_at >= KEY_READ_PAUSE_SECONDS:
-            self._read_at = time.monotonic()
-            noted = SigningKey.of(Replicate.name)
-            self._key = _decoded(noted.key) if noted else None
-            if self._fits(signatures, message):
-                return
-        raise ForgedWebhook("the signature does not verify" if self._key else "no key to verify with")
-
-    def _fits(self, signatures: str, message: bytes) -> bool:
-        if self._key is None:
-            return False
-        right = base64.b64encode(hmac.new(self._key, message, hashlib.sha256).digest())
-        given = (one.removeprefix("v1,").encode() for one in signatures.split() if one.startswith("v1,"))
-        return any(hmac.compare_digest(right, one) for one in given)
-
-
-def _decoded(key: object) -> bytes | None:
-    """The bytes of a key `whsec_<base64>`; None for anything else."""
-    if not isinstance(key, str) or not key.startswith(_KEY_PREFIX):
-        return None
-    try:
-        return base64.b64decode(key.removeprefix(_KEY_PREFIX), validate=True) or None
-    except binascii.Error:
-        return None

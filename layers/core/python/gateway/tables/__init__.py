@@ -4,7 +4,7 @@ Nothing outside this package imports pynamodb. Writes that belong together go th
 its commit says which labelled condition failed, so that callers can tell *already done* from *lost a race*.
 """
 
-from gateway.tables.catalog import CatalogChunk, CatalogHead, CatalogVersion
+from gateway.tables.catalog import CatalogChunk, CatalogHead, CatalogProviders, CatalogVersion
 from gateway.tables.durations import DurationCount
 from gateway.tables.fx import ReferenceRates
 from gateway.tables.items import Item, connection, listed, page, unchanged
@@ -19,6 +19,7 @@ __all__ = [
     "Balance",
     "CatalogChunk",
     "CatalogHead",
+    "CatalogProviders",
     "CatalogVersion",
     "ConditionFailed",
     "DurationCount",

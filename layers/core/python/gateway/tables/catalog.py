@@ -1,13 +1,14 @@
-"""The catalog table: `VERSION#<v> / CHUNK#nnn`, `VERSIONS / <v>` for each version, and `HEAD / HEAD`."""
+"""The catalog: `VERSION#<v> / CHUNK#nnn` and `/ PROVIDERS`, `VERSIONS / <v>` for each version, and `HEAD / HEAD`."""
 
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.update import Action
 
 from gateway.errors import Unavailable
 from gateway.tables.items import Item, TableNamed
+from gateway.tables.packed import PackedJSONAttribute
 from gateway.tables.transactions import transaction
 
 _VERSIONS = "VERSIONS"
@@ -34,6 +35,25 @@ class CatalogChunk(Item):
         if None in found:
             raise Unavailable("The published catalog is incomplete.", hint="Publish the catalog again.")
         return [chunk.text for chunk in found if chunk]
+
+
+class CatalogProviders(Item):
+    """The providers as one published version describes them: what steps need of a catalog, apart from its models."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "catalog_table"
+
+    descriptions = PackedJSONAttribute()
+
+    @classmethod
+    def of(cls, version: str) -> Self | None:
+        """A version's providers; None of a version that was published without."""
+        return cls.find_at(f"VERSION#{version}", "PROVIDERS")
+
+    @classmethod
+    def keep(cls, version: str, descriptions: Mapping[str, Any]) -> None:
+        """Write a version's providers. A repeat writes the same."""
+        cls(f"VERSION#{version}", "PROVIDERS", descriptions=descriptions).save()
 
 
 class CatalogVersion(Item):
