@@ -7,7 +7,7 @@ sent itself: no way leads a broken catalog into the store.
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -81,14 +81,20 @@ def _said(error: Any) -> str:
 def _compiled(model: ModelShape, family: str) -> dict[str, Any]:
     compiled = model.model_dump(mode="json", exclude_defaults=True)
     compiled["family"] = family
-    for book, source in zip(compiled["price_books"], model.price_books, strict=True):
-        start = datetime.combine(source.effective_from, time(), UTC)
-        book["effective_from"] = start.isoformat()
+    _complete(compiled["price_books"], compiled["meters"])
+    for number, offer in enumerate(compiled["offers"], start=1):
+        _complete(offer.get("costs", []), compiled["meters"])
+        offer["offer_id"] = f"{model.id}@{offer['provider']}" + (f"-{number}" if number > 1 else "")
+    return compiled
+
+
+def _complete(books: list[dict[str, Any]], meters: Mapping[str, Any]) -> None:
+    """Write rates exactly, give books the moment from which they hold, and name them by their contents."""
+    for book in books:
+        starts_on = book["effective_from"]
+        book["effective_from"] = datetime.combine(date.fromisoformat(starts_on), time(), UTC).isoformat()
         for row in book["rows"]:
             for component in row["components"]:
                 component["rate"] = str(Decimal(component["rate"]))
-        contents = json.dumps([book["rows"], compiled["meters"]], sort_keys=True)
-        book["version"] = f"{source.effective_from}-{hashlib.sha256(contents.encode()).hexdigest()[:12]}"
-    for number, offer in enumerate(compiled["offers"], start=1):
-        offer["offer_id"] = f"{model.id}@{offer['provider']}" + (f"-{number}" if number > 1 else "")
-    return compiled
+        contents = json.dumps([book["rows"], meters], sort_keys=True)
+        book["version"] = f"{starts_on}-{hashlib.sha256(contents.encode()).hexdigest()[:12]}"

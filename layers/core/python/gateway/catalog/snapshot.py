@@ -36,6 +36,8 @@ class Offer:
     sunset_at: date | None
     """The first day (UTC) on which the provider serves it no more."""
     cost_basis: str
+    costs: tuple[pricing.PriceBook, ...]
+    """What the provider asks of us; none: what we ask ourselves."""
 
     def is_alive(self, now: datetime) -> bool:
         """Whether the provider still serves it."""
@@ -257,6 +259,7 @@ def _offer(offer: Mapping[str, Any]) -> Offer:
         request=_request(offer.get("request", {})),
         sunset_at=sunset_at and date.fromisoformat(sunset_at),
         cost_basis=offer["cost_basis"],
+        costs=tuple(_price_book(book) for book in offer.get("costs", ())),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from gateway.catalog.shapes.inputs import Strict
+from gateway.catalog.shapes.prices import PriceBookShape
 
 
 class EndpointShape(Strict):
@@ -65,6 +66,8 @@ class OfferShape(Strict):
     request: RequestShape = RequestShape()
     sunset_at: date | None = None
     cost_basis: str
+    costs: list[PriceBookShape] = []
+    """What the provider asks of us, where it is not what we ask: the same quantities at other rates."""
     source: str = Field(min_length=1)
 
     def conditions(self) -> list[dict[str, Any]]:
