@@ -24,7 +24,7 @@ def billing_record(
     `amount_micros` is charged: what the lines come to, at most what was held. What the lines say beyond it (a
     provider may report more than the quote allowed for) is `loss_micros`, and the operator's.
     """
-    quote = Quote.from_dict(order.quote).delivered(len(attempt.outputs or ()), attempt.usage or {})
+    quote = Quote.from_dict(jobs.quote_of(order, attempt)).delivered(len(attempt.outputs or ()), attempt.usage or {})
     full_micros, held_micros = quote.expected_micros, int(generation.held_micros)
     amount_micros = min(full_micros, held_micros)
     offer = jobs.offer_of(order, attempt)
@@ -37,7 +37,7 @@ def billing_record(
         "workflow_id": None,
         "execution_id": None,
         "node_id": None,
-        "model": generation.model,
+        "model": jobs.model_of(generation, attempt),
         "offer": offer["offer_id"],
         "provider": offer["provider"],
         "byok": quote.terms.byok,
