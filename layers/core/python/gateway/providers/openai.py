@@ -9,10 +9,9 @@ import binascii
 import json
 import time
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from typing import Any
 
-from gateway import media, transport, url_guard
+from gateway import media, source_files, transport
 from gateway.errors import SourceRefused
 from gateway.nondelivery import NonDelivery
 from gateway.provider import (
@@ -32,7 +31,6 @@ from gateway.providers import ApiKey, Description, KeySource, answered, brief, n
 
 SPEECH, EDITS, CHAT = "audio/speech", "images/edits", "chat/completions"
 SOURCES_MAX = 16
-SOURCE_BYTES_MAX = 25_000_000
 _SPEECH_WITH_USAGE = "gpt-4o-mini-tts"
 _EVENTS = "text/event-stream"
 _FILE_FIELDS = ("image", "mask")
@@ -59,9 +57,7 @@ class OpenAI:
         try:
             carried = _carried(submission)
         except SourceRefused as refusal:
-            # fal and others fetch sources by themselves and may reach what we cannot.
-            unreachable = refusal.error_code == "source_unreachable"
-            return Refused(NonDelivery.INVALID_INPUTS, refusal.message, retryable=unreachable)
+            return source_files.refused(refusal)
         return self._send(submission, key, carried, deadline - time.monotonic())
 
     def poll(self, reference: Mapping[str, str]) -> PollOutcome:  # noqa: ARG002
@@ -115,8 +111,7 @@ def _carried(submission: Submission) -> transport.Body:
         for name, value in submission.body.items()
         if name not in _FILE_FIELDS and value is not None
     }
-    # Fetching gets a third of the time: a paid call that starts too late would end uncertain.
-    deadline = time.monotonic() + submission.timeout_seconds / 3
+    sources = source_files.SourceFiles(submission.timeout_seconds)
     parts: list[Part] = []
     for name in _FILE_FIELDS:
         given = submission.body.get(name)
@@ -124,7 +119,7 @@ def _carried(submission: Submission) -> transport.Body:
         if len(urls) > SOURCES_MAX:
             raise SourceRefused(f"OpenAI takes at most {SOURCES_MAX} images.", code="source_too_large")
         field = f"{name}[]" if len(urls) > 1 else name
-        parts += [_part(field, number, url, deadline) for number, url in enumerate(urls)]
+        parts += [_part(field, number, sources.image(url)) for number, url in enumerate(urls)]
     return {"data": form, "files": parts}
 
 
@@ -137,15 +132,9 @@ def _conversation(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in body.items() if name not in roles}, "messages": messages}
 
 
-def _part(field: str, number: int, url: str, deadline: float) -> Part:
-    buffer = BytesIO()
-    url_guard.download(url, buffer, max_bytes=SOURCE_BYTES_MAX, timeout_seconds=deadline - time.monotonic())
-    content = buffer.getvalue()
-    media_type = media.sniff(content[: media.SNIFF_BYTES])
-    if media_type is None or media.kind_of(media_type) != "image":
-        raise SourceRefused("A source is not an image.", code="source_not_media")
-    name = f"{field.removesuffix('[]')}-{number}{media.EXTENSIONS[media_type]}"
-    return field, (name, content, media_type)
+def _part(field: str, number: int, file: source_files.SourceFile) -> Part:
+    name = f"{field.removesuffix('[]')}-{number}{media.EXTENSIONS[file.media_type]}"
+    return field, (name, file.content, file.media_type)
 
 
 def _refused(answer: transport.Answer) -> Refused:
