@@ -27,7 +27,21 @@ from gateway.provider import (
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import ApiKey, Description, KeySource, answered, brief, no_key, quantities, refused, send_once
+from gateway.providers import (
+    ApiKey,
+    Description,
+    KeySource,
+    answered,
+    brief,
+    count,
+    no_key,
+    object_in,
+    objects_in,
+    quantities,
+    refused,
+    send_once,
+    tokens,
+)
 
 SPEECH, EDITS, CHAT = "audio/speech", "images/edits", "chat/completions"
 SOURCES_MAX = 16
@@ -142,7 +156,7 @@ def _refused(answer: transport.Answer) -> Refused:
     error = _error(answer)
     if error.get("code") in _MODERATION_CODES:
         # Without a word on the stage it is the prompt that was looked at.
-        made = _object(error, "moderation_details").get("moderation_stage") == "output"
+        made = object_in(error, "moderation_details").get("moderation_stage") == "output"
         code = NonDelivery.MODERATED_OUTPUT if made else NonDelivery.MODERATED_INPUT
         return Refused(code, brief(f"OpenAI: {error.get('message')}"), retryable=False)
     return refused("OpenAI", answer.status, error.get("message"))
@@ -150,17 +164,17 @@ def _refused(answer: transport.Answer) -> Refused:
 
 def _error(answer: transport.Answer) -> Mapping[str, Any]:
     """The `error` object of an answer; empty when there is none."""
-    return _object(answered(answer), "error")
+    return object_in(answered(answer), "error")
 
 
 def _chat(answer: transport.Answer) -> Finished | Failed:
     """What was written, a text for each choice. One that was filtered or declined is none."""
     told = answered(answer)
-    usage = _object(told, "usage")
+    usage = object_in(told, "usage")
     texts: list[str] = []
     withheld: list[str] = []
-    for choice in _objects(told, "choices"):
-        message = _object(choice, "message")
+    for choice in objects_in(told, "choices"):
+        message = object_in(choice, "message")
         text, refusal = message.get("content"), message.get("refusal")
         if refusal or choice.get("finish_reason") == "content_filter":
             withheld.append(brief(f"OpenAI: {refusal or 'the text was withheld by the content filter'}"))
@@ -178,14 +192,14 @@ def _chat(answer: transport.Answer) -> Finished | Failed:
 
 def _chat_usage(usage: Mapping[str, Any]) -> dict[str, Quantity]:
     """Pictures, sound and what was cached are inside `prompt_tokens`; reasoning is inside `completion_tokens`."""
-    given, made = _object(usage, "prompt_tokens_details"), _object(usage, "completion_tokens_details")
-    return _tokens(
+    given, made = object_in(usage, "prompt_tokens_details"), object_in(usage, "completion_tokens_details")
+    return tokens(
         usage,
-        given=_count(usage.get("prompt_tokens")),
-        given_media=_count(given.get("image_tokens")) + _count(given.get("audio_tokens")),
-        cached=_count(given.get("cached_tokens")),
-        made=_count(usage.get("completion_tokens")),
-        made_media=_count(made.get("audio_tokens")),
+        given=count(usage.get("prompt_tokens")),
+        given_media=count(given.get("image_tokens")) + count(given.get("audio_tokens")),
+        cached=count(given.get("cached_tokens")),
+        made=count(usage.get("completion_tokens")),
+        made_media=count(made.get("audio_tokens")),
     )
 
 
@@ -203,7 +217,7 @@ def _speech(answer: transport.Answer) -> Finished:
     done = next((one for one in events if one.get("type") == "speech.audio.done"), None)
     # Without its last event the stream has ended early, and so has the sentence.
     outputs = (MediaBytes(sound),) if sound and done else ()
-    usage = _object(done or {}, "usage")
+    usage = object_in(done or {}, "usage")
     return Finished(
         outputs,
         metrics=_metrics(answer) | ({"usage": usage} if usage else {}),
@@ -224,10 +238,10 @@ def _events(body: bytes) -> Iterator[Mapping[str, Any]]:
 def _images(answer: transport.Answer) -> Finished:
     """Images as base64. A complete answer that names none means that the call is over and made nothing."""
     told = answered(answer)
-    items = _objects(told, "data")
+    items = objects_in(told, "data")
     declared = f"image/{told['output_format']}" if told.get("output_format") else None
     raw = {**told, "data": [{k: v for k, v in one.items() if k != "b64_json"} for one in items]}
-    usage = _object(told, "usage")
+    usage = object_in(told, "usage")
     found = (_image(one, declared) for one in items)
     return Finished(
         tuple(one for one in found if one),
@@ -239,51 +253,16 @@ def _images(answer: transport.Answer) -> Finished:
 
 def _images_usage(usage: Mapping[str, Any]) -> dict[str, Quantity]:
     """`input_tokens` holds text and pictures, cached or not; `output_tokens` is pictures, and seldom words."""
-    given, made = _object(usage, "input_tokens_details"), _object(usage, "output_tokens_details")
-    total = _count(usage.get("output_tokens"))
-    return _tokens(
+    given, made = object_in(usage, "input_tokens_details"), object_in(usage, "output_tokens_details")
+    total = count(usage.get("output_tokens"))
+    return tokens(
         usage,
-        given=_count(usage.get("input_tokens")),
-        given_media=_count(given.get("image_tokens")),
-        cached=_count(given.get("cached_tokens")),
+        given=count(usage.get("input_tokens")),
+        given_media=count(given.get("image_tokens")),
+        cached=count(given.get("cached_tokens")),
         made=total,
-        made_media=total - min(_count(made.get("text_tokens")), total),
+        made_media=total - min(count(made.get("text_tokens")), total),
     )
-
-
-def _tokens(
-    usage: Mapping[str, Any], *, given: int, given_media: int, cached: int, made: int, made_media: int
-) -> dict[str, Quantity]:
-    """Each token under one name, of totals that hold their parts; nothing when there is no usage."""
-    given_media, cached, made_media = min(given_media, given), min(cached, given), min(made_media, made)
-    text = given - given_media
-    # Of which kind the cached ones were is not told: they are taken for text first, which comes first in a prompt.
-    cached_text = min(cached, text)
-    counted = {
-        "input_tokens": text - cached_text,
-        "cached_input_tokens": cached,
-        "media_input_tokens": given_media - (cached - cached_text),
-        "output_tokens": made - made_media,
-        "media_output_tokens": made_media,
-    }
-    return quantities(**counted) if usage else {}
-
-
-def _objects(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """The JSON objects of a list under a name; none when it is anything else."""
-    found = holder.get(name)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The JSON object under a name; empty when it is anything else."""
-    found = holder.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _count(told: object) -> int:
-    """A number of tokens; 0 for what is none."""
-    return told if isinstance(told, int) and told > 0 else 0
 
 
 def _image(item: Mapping[str, Any], declared: str | None) -> MediaBytes | MediaUrl | None:
