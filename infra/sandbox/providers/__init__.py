@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from infra.sandbox.providers.base import Provider
 from infra.sandbox.providers.fal import Fal
+from infra.sandbox.providers.kie import Kie
+from infra.sandbox.providers.kling import Kling
 from infra.sandbox.providers.openai import OpenAI
 from infra.sandbox.providers.replicate import Replicate
+from infra.sandbox.providers.wavespeed import WaveSpeed
 
 PROVIDERS: dict[str, type[Provider]] = {
     provider.name: provider
     for provider in (
         Fal,
+        Kie,
+        Kling,
         OpenAI,
         Replicate,
+        WaveSpeed,
     )
 }

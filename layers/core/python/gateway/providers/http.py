@@ -34,7 +34,7 @@ from gateway.provider import (
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import ApiKey, Description, KeySource, brief, no_key, quantities, refused, send_once
+from gateway.providers import ApiKey, Description, KeySource, api_key, brief, no_key, quantities, refused, send_once
 from gateway.signing_keys import SigningKeys
 
 ASK_SECONDS = 15.0
@@ -64,12 +64,12 @@ _OPTIONS = jmespath.Options(custom_functions=_Functions())
 class Http:
     """A provider by its description. Reads of a job's state are repeatable; the submission is sent once."""
 
-    def __init__(self, description: Description, api_key: KeySource) -> None:
+    def __init__(self, description: Description, key: KeySource) -> None:
         self.name = description.provider
         self._said = description.name
         self._base_url = description.base_url
         self._wire = description.wire
-        self._api_key = api_key
+        self._api_key = key
         self._webhook: Mapping[str, Any] = self._wire.get("webhook", {"dialect": signatures.UNSIGNED})
         self._signing_keys = SigningKeys(self.name, self._webhook["dialect"])
 
@@ -78,7 +78,7 @@ class Http:
         key, call = self._api_key(), self._wire["submit"]
         if key is None:
             return no_key(self._said)
-        if submission.webhook_url and self._webhook.get("key"):
+        if submission.webhook_url and self._webhook["dialect"] != signatures.UNSIGNED:
             self._signing_keys.note(lambda: self._signing_key(key))
         names: dict[str, Any] = {"endpoint": submission.endpoint, "input": dict(submission.body)}
         names |= {"webhook_url": submission.webhook_url, "attempt_id": submission.attempt_id}
@@ -191,13 +191,23 @@ class Http:
         return {name: text.replace("{key}", key.value) for name, text in given.items()}
 
     def _signing_key(self, key: ApiKey) -> str:
-        """The account's key for webhooks, as the provider tells it. Raises what the wire raises."""
-        call = self._webhook["key"]
-        headers = self._headers(call, key)
-        answer = transport.request(
-            "GET", self._url(call, {}), headers=headers, timeout_seconds=5.0, max_bytes=64 * 1024
-        )
-        return _text(found(call["at"], _told(answer)))
+        """The account's key for webhooks: as the provider tells it, else as the operator keeps it beside the API key.
+
+        Raises what the wire raises, and LookupError where there is none.
+        """
+        call = self._webhook.get("key")
+        if call is None:
+            kept = api_key(f"{self.name}_webhook")
+            signing_key = kept.value if kept else ""
+        else:
+            headers = self._headers(call, key)
+            answer = transport.request(
+                "GET", self._url(call, {}), headers=headers, timeout_seconds=5.0, max_bytes=64 * 1024
+            )
+            signing_key = _text(found(call["at"], _told(answer)))
+        if not signing_key:
+            raise LookupError("no key for webhooks")
+        return signing_key
 
     def _status(self, answer: transport.Answer, told: Any) -> int | NonDelivery:
         """An answer's status, or why it is a refusal; some providers answer 200 and say otherwise in the body."""

@@ -108,7 +108,7 @@ class CostShape(Strict):
 
 
 class SigningKeyShape(Strict):
-    """Where the account's key for webhooks is asked for; without it the operator's secret has it."""
+    """Where the account's key for webhooks is asked for; without it the operator's secret has it, as `NAME_webhook`."""
 
     path: str
     at: Place
