@@ -44,7 +44,9 @@ def delivered(finished: Finished, output_url_path: str | None) -> list[MediaUrl]
     except jmespath.exceptions.JMESPathError:
         found = None
     urls = found if isinstance(found, list) else [found]
-    return [MediaUrl(url) for url in urls if isinstance(url, str)]
+    # The expression is the caller's: only what the provider itself names as an output is fetched with its headers.
+    named = {item.url: item for item in finished.outputs if isinstance(item, MediaUrl)}
+    return [named.get(url, MediaUrl(url)) for url in urls if isinstance(url, str)]
 
 
 def collect(
@@ -99,8 +101,11 @@ def _from_provider(
         urls = delivered(ask_again(), output_url_path)
         if number >= len(urls):
             raise Undelivered(NonDelivery.EXPIRED_OUTPUT, "The provider no longer names this output.")
+        output = urls[number]
         with path.open("wb") as file:
-            url_guard.download(urls[number].url, file, max_bytes=BYTES_MAX, timeout_seconds=DOWNLOAD_SECONDS)
+            url_guard.download(
+                output.url, file, max_bytes=BYTES_MAX, timeout_seconds=DOWNLOAD_SECONDS, headers=output.headers
+            )
 
     return fetch
 
