@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from infra.sandbox.providers.ark import Ark
 from infra.sandbox.providers.base import Provider
 from infra.sandbox.providers.fal import Fal
 from infra.sandbox.providers.openai import OpenAI
 from infra.sandbox.providers.replicate import Replicate
+from infra.sandbox.providers.xai import XAI
 
 PROVIDERS: dict[str, type[Provider]] = {
     provider.name: provider
     for provider in (
+        Ark,
         Fal,
         OpenAI,
         Replicate,
+        XAI,
     )
 }
