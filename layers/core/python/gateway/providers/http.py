@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -28,6 +29,7 @@ from gateway.provider import (
     MediaBytes,
     MediaUrl,
     PollOutcome,
+    Provider,
     Refused,
     Running,
     Submission,
@@ -59,6 +61,43 @@ class _Functions(functions.Functions):  # type: ignore[misc]
 
 
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+
+def adapter(description: Description, api_key: KeySource) -> Provider:
+    """The adapter of a described provider, whether it has one wire or several."""
+    return ByEndpoint(description, api_key) if description.wires else Http(description, api_key)
+
+
+class ByEndpoint:
+    """A provider with several wires: how an endpoint begins says which is spoken."""
+
+    def __init__(self, description: Description, api_key: KeySource) -> None:
+        self.name = description.provider
+        self._spoken = {
+            beginning: Http(replace(description, wire=wire, wires={}), api_key)
+            for beginning, wire in description.wires.items()
+        }
+        called_back = (beginning for beginning, wire in description.wires.items() if "webhook" in wire)
+        self._called_back = self._spoken[next(called_back, next(iter(self._spoken)))]
+
+    def submit(self, submission: Submission) -> SubmitOutcome:
+        """Send the one POST of the endpoint's wire."""
+        return self._of(submission.endpoint).submit(submission)
+
+    def poll(self, reference: Mapping[str, str]) -> PollOutcome:
+        """The job's state, asked as its endpoint asks."""
+        return self._of(reference["endpoint"]).poll(reference)
+
+    def cancel(self, reference: Mapping[str, str]) -> bool:
+        """Ask for the job to be stopped, where its wire has a call for that."""
+        return self._of(reference["endpoint"]).cancel(reference)
+
+    def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        """Verify a callback by the one wire that has any."""
+        return self._called_back.webhook_reference(headers, body)
+
+    def _of(self, endpoint: str) -> "Http":
+        return next(one for beginning, one in self._spoken.items() if endpoint.startswith(beginning))
 
 
 class Http:
@@ -123,7 +162,8 @@ class Http:
             return Failed(NonDelivery.PROVIDER_LOST, f"{self._said} does not know the job.", retryable=False)
         states = self._wire["state"]
         state = _text(found(states["at"], told)) if status in {200, 201, 202} else ""
-        if state in states["running"]:
+        # 202 is HTTP's own word for not yet; xAI's may have no body.
+        if state in states["running"] or (status == 202 and not state):
             return Running(_progress(found(self._wire.get("progress"), told)))
         if state in states["finished"]:
             return self._finished(answer, told)
