@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from infra.sandbox.providers.base import Provider
+from infra.sandbox.providers.elevenlabs import ElevenLabs
 from infra.sandbox.providers.fal import Fal
 from infra.sandbox.providers.openai import OpenAI
 from infra.sandbox.providers.replicate import Replicate
@@ -10,6 +11,7 @@ from infra.sandbox.providers.replicate import Replicate
 PROVIDERS: dict[str, type[Provider]] = {
     provider.name: provider
     for provider in (
+        ElevenLabs,
         Fal,
         OpenAI,
         Replicate,
