@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infra.sandbox.providers.ark import Ark
 from infra.sandbox.providers.base import Provider
+from infra.sandbox.providers.elevenlabs import ElevenLabs
 from infra.sandbox.providers.fal import Fal
 from infra.sandbox.providers.kie import Kie
 from infra.sandbox.providers.kling import Kling
@@ -16,6 +17,7 @@ PROVIDERS: dict[str, type[Provider]] = {
     provider.name: provider
     for provider in (
         Ark,
+        ElevenLabs,
         Fal,
         Kie,
         Kling,

@@ -121,6 +121,9 @@ class Http:
             self._signing_keys.note(lambda: self._signing_key(key))
         names: dict[str, Any] = {"endpoint": submission.endpoint, "input": dict(submission.body)}
         names |= {"webhook_url": submission.webhook_url, "attempt_id": submission.attempt_id}
+        names |= _placed(call, names)
+        if missing := [name for name in _holes(call, submission.endpoint)[0] if not _part(names.get(name))]:
+            return Refused(NonDelivery.INVALID_INPUTS, f"{self._said} needs '{missing[0]}'.", retryable=False)
         answer = send_once(
             self._said,
             lambda: transport.request(
@@ -213,14 +216,16 @@ class Http:
             return None
 
     def _knows(self, call: Mapping[str, Any], reference: Mapping[str, str]) -> bool:
-        holes = {name for text in (call["path"], *call.get("query", {}).values()) for name in _HOLE.findall(text)}
-        return all(reference.get(name) for name in holes)
+        in_path, in_query = _holes(call)
+        return all(reference.get(name) for name in (*in_path, *in_query))
 
     def _url(self, call: Mapping[str, Any], names: Mapping[str, Any]) -> str:
         """A call's address. An endpoint is the catalog's own text and may have slashes; anything else may not."""
 
         def part(hole: re.Match[str]) -> str:
-            return quote(_text(names.get(hole[1])), safe="/:" if hole[1] == "endpoint" else "")
+            if hole[1] == "endpoint":
+                return _HOLE.sub(part, quote(_text(names["endpoint"]), safe="/:{}"))
+            return quote(_part(names.get(hole[1])), safe="")
 
         query = {name: _filled(text, names) for name, text in call.get("query", {}).items()}
         query = {name: text for name, text in query.items() if text}
@@ -341,6 +346,25 @@ def found(place: str | None, answer: Any) -> Any:
         return jmespath.search(place, answer, _OPTIONS)
     except jmespath.exceptions.JMESPathError:
         return None
+
+
+def _holes(call: Mapping[str, Any], endpoint: str = "") -> tuple[list[str], list[str]]:
+    """What a call's path and query are filled in with; an endpoint in the path may have holes of its own."""
+    queries = call.get("query", {}).values()
+    return _HOLE.findall(call["path"] + endpoint), [name for text in queries for name in _HOLE.findall(text)]
+
+
+def _placed(call: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that stand in a submission's address, taken out of the rest: `input` is what is left."""
+    given, (in_path, in_query) = dict(names["input"]), _holes(call, names["endpoint"])
+    placed = {name: given.pop(name) for name in {*in_path, *in_query} - set(names) if name in given}
+    return {**placed, "input": given}
+
+
+def _part(value: object) -> str:
+    """A value as one part of a path; nothing for what would be a way through it."""
+    text = _text(value)
+    return "" if text in {".", ".."} else text
 
 
 def _told(answer: transport.Answer) -> Any:
