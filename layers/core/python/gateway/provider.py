@@ -31,6 +31,8 @@ class MediaUrl:
 
     url: str
     media_type: str | None = None
+    expires_at_seconds: float | None = None
+    """Unix time until which the URL works, where the provider tells it: the soonest are fetched first."""
 
 
 @dataclass(frozen=True)
