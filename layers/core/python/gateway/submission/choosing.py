@@ -154,7 +154,12 @@ def _choice_of_offers(
 
 def _candidates(model: catalog.Model, fit: Fit | None, unfit: str, now: datetime) -> Iterator[routing.Candidate]:
     for position, offer in enumerate(model.offers):
-        ended = "" if offer.is_alive(now) else f"It is no longer served since {offer.sunset_at}."
+        if not offer.is_alive(now):
+            unfit_here = f"It is no longer served since {offer.sunset_at}."
+        elif fit is not None and not offer.serves(fit.normalized.inputs):
+            unfit_here = f"The provider {offer.provider} does not do this part of the model."
+        else:
+            unfit_here = unfit
         yield routing.Candidate(
             model=model.model_id,
             offer=offer.offer_id,
@@ -166,7 +171,7 @@ def _candidates(model: catalog.Model, fit: Fit | None, unfit: str, now: datetime
             maximum_micros=fit.quote.maximum_micros if fit else None,
             cost_micros=fit.cost_micros(offer, now) if fit else None,
             health=_HEALTH.get(offer.offer_id, routing.HEALTHY),
-            unfit=ended or unfit,
+            unfit=unfit_here,
         )
 
 
