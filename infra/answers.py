@@ -5,19 +5,13 @@ They live here and not in the gateway: a function that only writes an answer nee
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from gateway.nondelivery import NonDelivery
+from infra.answer import Answer, Micros, Page, Timestamp
+from infra.routing_answers import Decision, Modes, Quality, Rehearsal, Route, RouterAnswer, Routers
 
-Micros = int
-Timestamp = str
 MEANINGS = "\n".join(f"- `{one}`: {one.meaning}" for one in NonDelivery)
-
-
-class Answer(BaseModel):
-    """A shape without unlisted fields."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class Accepted(Answer):
@@ -89,6 +83,7 @@ class AttemptAnswer(Answer):
     """One submission to one provider."""
 
     provider: str
+    model: str
     offer: str
     status: str
     error: Reason | None
@@ -127,13 +122,8 @@ class GenerationAnswer(GenerationListed):
     """A generation by its id."""
 
     attempts: list[AttemptAnswer]
+    routing: Decision | None = Field(description="Null where there was nothing to choose from")
     meta: Meta
-
-
-class Page(Answer):
-    """A page of a list."""
-
-    next_cursor: str | None
 
 
 class Generations(Page):
@@ -212,6 +202,7 @@ class ModelAnswer(Answer):
     id: str
     name: str
     kind: str
+    quality: Quality
     family: str
     modes: list[str]
     status: Literal["active", "ending", "retired"] = Field(description="ending: within 90 days of sunset_at")
@@ -527,6 +518,14 @@ ANSWERS: dict[tuple[str, str], tuple[int, type[Answer]]] = {
     ("GET", "/v1/models"): (200, Models),
     ("GET", "/v1/models/{model_id}"): (200, ModelAnswer),
     ("GET", "/v1/pricing"): (200, Prices),
+    ("GET", "/v1/modes"): (200, Modes),
+    ("POST", "/v1/route"): (200, Route),
+    ("POST", "/v1/routers"): (201, RouterAnswer),
+    ("GET", "/v1/routers"): (200, Routers),
+    ("GET", "/v1/routers/{name}"): (200, RouterAnswer),
+    ("PUT", "/v1/routers/{name}"): (200, RouterAnswer),
+    ("POST", "/v1/routers/{name}/dry-run"): (200, Rehearsal),
+    ("DELETE", "/v1/routers/{name}"): (200, RouterAnswer),
     ("GET", "/v1/balance"): (200, Balance),
     ("GET", "/v1/records"): (200, Records),
     ("GET", "/v1/records/export"): (200, StoredRecords),

@@ -200,6 +200,26 @@ FUNCTIONS = (
         environment=("URL_ALLOWED_HOSTS", "CATALOG_KEPT_SECONDS"),
     ),
     Function(
+        "routing",
+        (
+            Grant("catalog", "GetItem"),
+            Grant("projects", "GetItem", keys=("PROJECT#*",)),
+        ),
+        memory_mb=1024,  # choosing is computing: each model's limits are held against the request
+        environment=("URL_ALLOWED_HOSTS", "CATALOG_KEPT_SECONDS"),
+    ),
+    Function(
+        "routers",
+        (
+            Grant("catalog", "GetItem"),
+            Grant("projects", "GetItem PutItem UpdateItem Query", keys=("PROJECT#*",)),
+            Grant("jobs", "BatchGetItem"),
+            Grant("jobs", "Query", index="by_project"),
+        ),
+        memory_mb=1769,  # one full vCPU: a dry run chooses for up to 100 requests within API Gateway's 30 s
+        environment=("CATALOG_KEPT_SECONDS",),
+    ),
+    Function(
         "billing",
         (
             Grant("projects", "GetItem"),
@@ -390,6 +410,14 @@ ROUTES = (
     Route("GET", "/v1/models", "pricing", _CATALOGUE),
     Route("GET", "/v1/models/{model_id+}", "pricing", _CATALOGUE),  # greedy: ids contain slashes
     Route("GET", "/v1/pricing", "pricing", _CATALOGUE),
+    Route("GET", "/v1/modes", "routing", _CATALOGUE),
+    Route("POST", "/v1/route", "routing"),
+    Route("POST", "/v1/routers", "routers"),
+    Route("GET", "/v1/routers", "routers"),
+    Route("GET", "/v1/routers/{name}", "routers"),
+    Route("PUT", "/v1/routers/{name}", "routers"),
+    Route("DELETE", "/v1/routers/{name}", "routers"),
+    Route("POST", "/v1/routers/{name}/dry-run", "routers"),
     Route("GET", "/v1/balance", "billing"),
     Route("GET", "/v1/records", "billing"),
     Route("GET", "/v1/records/export", "exports"),

@@ -13,7 +13,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from infra.answers import ANSWERS, FILES, Answer
+from infra.answer import Answer
+from infra.answers import ANSWERS, FILES
 from infra.manifest import ROUTES
 
 PATH = Path(__file__).resolve().parent.parent / "functions" / "docs" / "openapi.json"

@@ -143,6 +143,13 @@ NEEDS = {
     ("GET", "/v1/generations"): "read",
     ("GET", "/v1/generations/{generation_id}"): "read",
     ("POST", "/v1/estimate"): "read",
+    ("POST", "/v1/route"): "read",
+    ("POST", "/v1/routers"): "settings:write",
+    ("GET", "/v1/routers"): "read",
+    ("GET", "/v1/routers/{name}"): "read",
+    ("PUT", "/v1/routers/{name}"): "settings:write",
+    ("DELETE", "/v1/routers/{name}"): "settings:write",
+    ("POST", "/v1/routers/{name}/dry-run"): "read",
     ("GET", "/v1/balance"): "billing:read",
     ("GET", "/v1/records"): "billing:read",
     ("GET", "/v1/ledger"): "billing:read",
@@ -165,6 +172,10 @@ BODIES: dict[str, Any] = {
     "/v1/generate/media:batch": {"requests": [{"model": "nano-banana", "prompt": "x"}]},
     "/v1/media/generate": {"model": "nano-banana", "inputs": {"prompt": "x"}},
     "/v1/estimate": {"model": "nano-banana", "prompt": "x"},
+    "/v1/route": {"mode": "image", "inputs": {"prompt": "x"}},
+    "/v1/routers": {"name": "drafts", "mode": "image"},
+    "/v1/routers/{name}": {"mode": "image"},
+    "/v1/routers/{name}/dry-run": {},
     "/v1/upload/media": {"files": [{"filename": "a.png", "content_type": "image/png", "bytes": 5}]},
     "/v1/drive/sign": {"drive_path": "a.png"},
     "/v1/keys": {"name": "x", "scopes": ["keys:write"]},
@@ -184,7 +195,9 @@ def test_a_route_opens_with_its_scope_alone_and_with_no_other(unchanged: World) 
     for (method, path), needed in NEEDS.items():
         for scope, key in only.items():
             key_id = keys.create(PROJECT, "victim")["key_id"] if (scope, "{" in path) == (needed, True) else "x"
-            concrete = path.replace("{session_id+}", "s/cost").format(generation_id=generation_id, key_id=key_id)
+            concrete = path.replace("{session_id+}", "s/cost").format(
+                generation_id=generation_id, key_id=key_id, name="drafts"
+            )
             body = BODIES.get(path) if method != "GET" else None
             raw = unchanged.answer(method, concrete, body, key=key)
             status, answer = raw["statusCode"], raw["body"]

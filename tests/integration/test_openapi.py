@@ -34,6 +34,10 @@ def test_real_answers_have_the_described_shapes(museway: World, monkeypatch: pyt
         ("POST", "/v1/media/generate"): {"model": "nano-banana", "inputs": {"prompt": "x"}},
         ("POST", "/v1/generate/media:batch"): {"requests": [{"model": "nano-banana", "prompt": "x"}, {"model": "?"}]},
         ("POST", "/v1/estimate"): {"model": "kuaishou/kling-v3-t2v", "prompt": "x", "sound": True},
+        ("POST", "/v1/route"): {"mode": "image", "prompt": "x"},
+        ("POST", "/v1/routers"): {"name": "drafts", "mode": "image", "prefer": "price"},
+        ("PUT", "/v1/routers/{name}"): {"capabilities": ["image-gen"], "quality_min": "pro"},
+        ("POST", "/v1/routers/{name}/dry-run"): {"limit": 5},
         ("POST", "/v1/upload/media"): {"files": [{"filename": "a.png", "content_type": "image/png", "bytes": 5}]},
         ("POST", "/v1/drive/sign"): {"drive_path": museway.generation(generation_id)["outputs"][0]["drive_path"]},
         ("POST", "/v1/keys"): {"name": "render farm", "scopes": ["generate"], "spending_limit": limit},
@@ -43,7 +47,7 @@ def test_real_answers_have_the_described_shapes(museway: World, monkeypatch: pyt
     for (method, path), (status, model) in ANSWERS.items():
         shown = museway.generate() if path.endswith("/cancel") else generation_id
         concrete = path.replace("{generation_id}", shown).replace("{model_id}", "kuaishou/kling-v3-i2v")
-        concrete = concrete.replace("{key_id}", key_id)
+        concrete = concrete.replace("{key_id}", key_id).replace("{name}", "drafts")
         concrete = concrete.replace("{session_id}", "s")
         answered, body, headers = museway.request(method, concrete, requests.get((method, path)))
         assert answered == status, (path, body)
@@ -62,7 +66,7 @@ def test_groups_of_records_have_the_described_shape(museway: World) -> None:
         assert shape.totals is not None
 
 
-@pytest.mark.parametrize("path", ["/openapi.json", "/v1/models", "/v1/pricing", "/health"])
+@pytest.mark.parametrize("path", ["/openapi.json", "/v1/models", "/v1/modes", "/v1/pricing", "/health"])
 def test_public_routes_need_no_key(museway: World, path: str) -> None:
     assert museway.request("GET", path, key=None)[0] == 200
 

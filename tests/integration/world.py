@@ -543,7 +543,7 @@ COMPILED = compile_catalog()
 
 def cut(models: Collection[str]) -> dict[str, Any]:
     """A catalog of some models alone: worlds that are made by the hundred publish no more than they use."""
-    return {"models": [model for model in COMPILED["models"] if model["id"] in models], "families": {}}
+    return {**COMPILED, "models": [model for model in COMPILED["models"] if model["id"] in models], "families": {}}
 
 
 FOUNDED: dict[str, tuple[Store, str, str]] = {}

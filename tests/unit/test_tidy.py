@@ -60,6 +60,7 @@ IN_INTEGRATION = {
     "reconcile": "test_crashes.py",
     "records": "test_generation.py",
     "reports": "test_reports.py",
+    "routers": "test_routers.py",
     "spending": "test_limits_of_spending.py",
     "submission": "test_generation.py",
     "views": "test_openapi.py",

@@ -87,7 +87,7 @@ class FakeGateway:
             return interruption
         if request.url.host == "files.test":
             return self._file(request)
-        if request.url.path not in {"/v1/models", "/v1/pricing", "/health"} and (
+        if request.url.path not in {"/v1/models", "/v1/modes", "/v1/pricing", "/health"} and (
             request.headers.get("authorization") != f"Bearer {API_KEY}"
         ):
             return refusal(401, "unauthorized", "No live API key.", hint="Send a live API key.")
@@ -99,6 +99,7 @@ class FakeGateway:
             "/v1/media/generate": self._submit,
             "/v1/generate/media:batch": self._batch,
             "/v1/estimate": lambda _: ESTIMATE,
+            "/v1/route": lambda _: ROUTE,
             "/v1/upload/media": self._upload,
             "/v1/drive/sign": self._sign,
             "/v1/balance": lambda _: BALANCE,
@@ -112,6 +113,8 @@ class FakeGateway:
             return answer(200, self.settings)
         if path.startswith("/v1/keys") and (request.method, path) != ("GET", "/v1/keys"):
             return self._key(path.rpartition("/")[2], request)
+        if path.startswith("/v1/routers") and (request.method, path) != ("GET", "/v1/routers"):
+            return self._router(request)
         if path.endswith("/cancel"):
             return self._cancel(path.split("/")[3])
         if path.startswith("/v1/generations/"):
@@ -128,7 +131,7 @@ class FakeGateway:
             self.accepted[key] = {
                 "generation_id": generation_id,
                 "status": "pending",
-                "model": wanted["model"],
+                "model": wanted.get("model", "chosen/model"),
                 "estimated_time_seconds": 10,
                 "estimated_cost_micros": 672_000,
             }
@@ -206,6 +209,13 @@ class FakeGateway:
         found |= body | ({"revoked_at": "2026-11-21T00:00:00Z"} if request.method == "DELETE" else {})
         return answer(200, found)
 
+    def _router(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/dry-run"):
+            return answer(200, REHEARSAL)
+        wanted = json.loads(request.content or b"{}")
+        version = int(request.url.params.get("version", 2 if request.method == "PUT" else 1))
+        return answer(201 if request.method == "POST" else 200, ROUTER | wanted | {"version": version})
+
     def _upload(self, request: httpx.Request) -> dict[str, Any]:
         files = []
         for wanted in json.loads(request.content)["files"]:
@@ -249,6 +259,22 @@ ESTIMATE = {
     "lines": [{"unit": "video_second", "rate": "0.084", "meter": "output_seconds", "quantity": "8",
                "row_id": "silent", "amount": "0.672"}],
     "assumptions": [],
+}  # fmt: skip
+CANDIDATE = {
+    "model": "p-image", "offer": "p-image@replicate", "provider": "replicate", "price_micros": 5000,
+    "maximum_micros": 5000, "quality": "fast", "seconds": 5, "health": "closed", "kept": True, "reason": "By price.",
+}  # fmt: skip
+ROUTE = {"mode": "image", "capabilities": ["image-gen"], "prefer": "price", "router": None, "candidates": [CANDIDATE]}
+ROUTER = {"name": "drafts", "version": 1, "mode": "image", "capabilities": [], "prefer": "price"}
+REHEARSAL = {
+    "router": {"name": "drafts", "version": 1},
+    "items": [
+        {"generation_id": "gen_2", "was": {"model": "nano-banana", "price_micros": 39_000}, "changed": True,
+         "chosen": {"model": "p-image", "price_micros": 5000}, "reason": "By price.", "unknown": ["seed"]},
+        {"generation_id": "gen_1", "was": {"model": "openai/tts-1", "price_micros": 15}, "changed": False,
+         "chosen": None, "reason": "It was for something else than the router is.", "unknown": []},
+    ],
+    "totals": {"requests": 2, "served": 1, "changed": 1, "was_micros": 39_000, "would_be_micros": 5000},
 }  # fmt: skip
 KEY = {
     "key_id": "key_1",

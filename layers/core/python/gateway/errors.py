@@ -17,6 +17,7 @@
     ├── Forbidden                     403  forbidden
     ├── NotFound                      404  not_found
     ├── Conflict                      409  idempotency_in_progress
+    │   ├── RouterExists              409  router_exists
     │   └── AlreadyFinished           409  already_finished
     ├── AlreadyCreated                409  already_created
     ├── ModelRetired                  410  model_retired
@@ -159,6 +160,13 @@ class Conflict(GatewayError):
     code = "idempotency_in_progress"
     status = 409
     hint = "Wait a second and send the same request again."
+
+
+class RouterExists(Conflict):
+    """The project has a saved router of that name, which says something else."""
+
+    code = "router_exists"
+    hint = "Change it with PUT /v1/routers/{name}, or choose another name."
 
 
 class AlreadyFinished(Conflict):

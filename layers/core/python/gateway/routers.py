@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway import catalog, ids, routing, tables
-from gateway.errors import BadRequest, Conflict, InvalidField, NotFound, TooManyRouters, Unavailable, UnknownModel
+from gateway.errors import BadRequest, InvalidField, NotFound, RouterExists, TooManyRouters, Unavailable, UnknownModel
 
 ROUTERS_MAX = 100
 """Of a project; they are listed at once."""
@@ -30,7 +30,7 @@ class Named:
 def create(project_id: str, name: str, wish: routing.Wish) -> dict[str, Any]:
     """Save a wish under a name; a repeat with the same wish changes nothing.
 
-    Raises InvalidField, UnknownModel, TooManyRouters, and Conflict (`router_exists`) where the name has another wish.
+    Raises InvalidField, UnknownModel, TooManyRouters, and RouterExists where the name has another wish.
     """
     if not _NAME.fullmatch(name):
         raise InvalidField(
@@ -43,11 +43,7 @@ def create(project_id: str, name: str, wish: routing.Wish) -> dict[str, Any]:
         if existing is not None and existing.deleted_at is None:
             if _wish(existing.wish) == wish:
                 return view(existing)
-            raise Conflict(
-                f"There is a router '{name}' already.",
-                code="router_exists",
-                hint="Change it with PUT /v1/routers/{name}, or choose another name.",
-            )
+            raise RouterExists(f"There is a router '{name}' already, and it says something else.")
         if len(_living(project_id)) >= ROUTERS_MAX:
             raise TooManyRouters(f"A project has {ROUTERS_MAX} routers at most.", maximum=ROUTERS_MAX)
         if written := _written(project_id, name, wish, existing):
@@ -83,20 +79,25 @@ def detail(project_id: str, name: str, version: int | None = None) -> dict[str, 
     """A router as it is, or as it was in a version. Raises NotFound."""
     if version is None:
         return view(_find(project_id, name))
-    found = tables.RouterVersion.find(project_id, name, version)
-    if found is None:
-        raise NotFound(f"There is no version {version} of a router '{name[:64]}'.")
-    return {"name": name, "version": version, **_shown(found.wish), "changed_at": found.created_at}
+    found = _find_version(project_id, name, version)
+    return {"name": name, "version": version, **_shown(found.wish), "created_at": found.created_at}
 
 
-def find(project_id: str, name: str) -> Named:
+def named(project_id: str, name: str) -> Named:
     """The router that a request names in the place of a model. Raises UnknownModel."""
-    found = tables.Router.find(project_id, name) if _NAME.fullmatch(name) else None
-    if found is None or found.deleted_at is not None:
-        raise UnknownModel(
-            f"There is no router '{name[:64]}'.", hint="GET /v1/routers lists the project's routers.", field="model"
-        )
-    return Named(name, int(found.version), _wish(found.wish))
+    try:
+        return version_of(project_id, name, None)
+    except NotFound as error:
+        hint = "GET /v1/routers lists the project's routers."
+        raise UnknownModel(error.message, hint=hint, field="model") from error
+
+
+def version_of(project_id: str, name: str, version: int | None) -> Named:
+    """A router as it is, or as it was in a version. Raises NotFound."""
+    if version is None:
+        found = _find(project_id, name)
+        return Named(name, int(found.version), _wish(found.wish))
+    return Named(name, version, _wish(_find_version(project_id, name, version).wish))
 
 
 def view(router: tables.Router) -> dict[str, Any]:
@@ -153,6 +154,13 @@ def _find(project_id: str, name: str) -> tables.Router:
     found = tables.Router.find(project_id, name)
     if found is None or found.deleted_at is not None:
         raise NotFound(f"There is no router '{name[:64]}'.")
+    return found
+
+
+def _find_version(project_id: str, name: str, version: int) -> tables.RouterVersion:
+    found = tables.RouterVersion.find(project_id, name, version)
+    if found is None:
+        raise NotFound(f"There is no version {version} of a router '{name[:64]}'.")
     return found
 
 

@@ -15,8 +15,9 @@ PREFERENCES: tuple[str, ...] = get_args(Prefer)
 Quality = Literal["fast", "standard", "pro", "ultra"]
 TIERS: tuple[str, ...] = get_args(Quality)
 """Tiers of quality (seed 002), lowest first."""
-TIER_WORTH = 16
-"""In the balance, one tier up outweighs so many times the price and the time, as four times each."""
+TIER_WORTH: Mapping[str, int] = {"fast": 1, "standard": 16, "pro": 48, "ultra": 96}
+"""In the balance, how much price times time a tier outweighs: the usual one is worth much more than a draft, and what
+is better still is wanted at up to three times, and then twice, as much."""
 SUCCESS_RATE_MIN = 0.05
 """Below this, an offer's expected time counts no longer: a breaker takes care of it."""
 
@@ -221,7 +222,7 @@ def _key(one: Candidate, policy: Policy) -> tuple[Any, ...]:
         "price": 0.0,
         "quality": -tier,
         "speed": seconds,
-        "balanced": max(expected_micros, 1) * seconds / TIER_WORTH**tier,
+        "balanced": max(expected_micros, 1) * seconds / TIER_WORTH[one.quality],
     }[policy.prefer]
     return (
         *(_is_doubtful(one), place, score),

@@ -137,8 +137,44 @@ class Operations:
 
     def estimate(self, request: MediaRequest) -> Flow[dict[str, Any]]:
         """What `run` would cost and how long it would take; starts nothing."""
-        body = encode({"model": request.model, "inputs": (yield from self._uploaded(request.inputs))})
-        return (yield from self._exchange(Call("POST", "/v1/estimate", body=body))).json()
+        return (yield from self._asked("/v1/estimate", request))
+
+    def route(self, request: MediaRequest) -> Flow[dict[str, Any]]:
+        """Which models would serve a request, best first, and why; starts nothing."""
+        return (yield from self._asked("/v1/route", request))
+
+    def _asked(self, path: str, request: MediaRequest) -> Flow[dict[str, Any]]:
+        body = encode({**request.called, "inputs": (yield from self._uploaded(request.inputs))})
+        return (yield from self._exchange(Call("POST", path, body=body))).json()
+
+    def modes(self) -> Flow[list[dict[str, Any]]]:
+        """The modes."""
+        return (yield from self._items("/v1/modes", {}, is_public=True))
+
+    def routers(self) -> Flow[list[dict[str, Any]]]:
+        """The project's saved routers."""
+        return (yield from self._items("/v1/routers", {}))
+
+    def router(self, name: str, filters: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """One saved router, or one of its versions."""
+        return (yield from self._exchange(Call("GET", _router_path(name), query=_query(filters)))).json()
+
+    def create_router(self, name: str, wish: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """Save a router; a repeat of the same changes nothing."""
+        return (yield from self._exchange(Call("POST", "/v1/routers", body=encode({"name": name, **wish})))).json()
+
+    def change_router(self, name: str, wish: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """Replace what a router says."""
+        return (yield from self._exchange(Call("PUT", _router_path(name), body=encode(wish)))).json()
+
+    def delete_router(self, name: str) -> Flow[dict[str, Any]]:
+        """Take a router away."""
+        return (yield from self._exchange(Call("DELETE", _router_path(name)))).json()
+
+    def try_router(self, name: str, wanted: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """What a router would have made of the last requests."""
+        body = encode({key: value for key, value in wanted.items() if value is not None})
+        return (yield from self._exchange(Call("POST", f"{_router_path(name)}/dry-run", body=body))).json()
 
     def models(self, filters: Mapping[str, Any]) -> Flow[list[dict[str, Any]]]:
         """The catalog, or what of it fits the filters."""
@@ -389,6 +425,10 @@ def _generation_path(accepted: Accepted) -> str:
 
 def _key_path(key_id: str) -> str:
     return f"/v1/keys/{quote(key_id, safe='')}"
+
+
+def _router_path(name: str) -> str:
+    return f"/v1/routers/{quote(name, safe='')}"
 
 
 def _query(filters: Mapping[str, Any]) -> dict[str, str]:

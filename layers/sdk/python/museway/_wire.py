@@ -32,6 +32,11 @@ from museway.errors import (
 T = TypeVar("T")
 
 MICROS_PER_USD: Final = 1_000_000
+CHOICE: Final = (
+    *("mode", "capabilities", "prefer", "quality_min", "max_price_micros"),
+    *("providers", "exclude_providers", "models", "exclude_models"),
+)
+"""What a call may say of the model that is to serve it, beside the model's inputs."""
 FINAL_STATES: Final = frozenset({"completed", "failed", "cancelled"})
 CALL_TIMEOUT_SECONDS: Final = 30.0
 """The HTTP API itself gives up after 30 s, so a longer wait for an answer is in vain."""
@@ -120,19 +125,35 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class MediaRequest:
-    """What `run`, `submit` and `estimate` are asked for: model, merged inputs, and where the output goes."""
+    """What `run`, `submit`, `estimate` and `route` are asked for: a model or what it must be like, merged inputs, and
+    where the output goes."""
 
-    model: str
+    model: str | None
     inputs: Mapping[str, Any]
     kind: str = "auto"
     output_path: str | None = None
     output_url_path: str | None = None
+    choice: Mapping[str, Any] = field(default_factory=dict)
+    """What of `CHOICE` was given."""
+
+    @classmethod
+    def of(
+        cls, model: str | None, inputs: Mapping[str, Any] | None, named: Mapping[str, Any], **more: Any
+    ) -> "MediaRequest":
+        """The request of a call's arguments; those that choose a model are told from its inputs by their names."""
+        merged = {**(inputs or {}), **{name: value for name, value in named.items() if name not in CHOICE}}
+        return cls(model, merged, choice={name: named[name] for name in CHOICE if named.get(name) is not None}, **more)
 
     def body(self, inputs: Mapping[str, Any]) -> bytes:
         """The body of `POST /v1/media/generate`, with `inputs` in the place of the request's own."""
         optional = {"output_path": self.output_path, "output_url_path": self.output_url_path}
         given = {name: value for name, value in optional.items() if value is not None}
-        return encode({"model": self.model, "inputs": inputs, "kind": self.kind, **given})
+        return encode({**self.called, "inputs": inputs, "kind": self.kind, **given})
+
+    @property
+    def called(self) -> dict[str, Any]:
+        """The model, and what chooses one."""
+        return {**({} if self.model is None else {"model": self.model}), **self.choice}
 
 
 @dataclass(frozen=True, slots=True)

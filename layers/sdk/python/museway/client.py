@@ -145,7 +145,7 @@ class Client(_Configured):
 
     def run(
         self,
-        model: str,
+        model: str | None = None,
         inputs: Mapping[str, Any] | None = None,
         *,
         output_path: str | None = None,
@@ -160,13 +160,19 @@ class Client(_Configured):
         uploaded first. `output_path` names the file in the drive; `output_url_path` says where the model's
         answer has its URL (`outputs[0].asset.url`); `kind` is image, video, audio, text or auto. Raises
         GenerationFailed (nothing is billed) and the refusals of `museway.errors`.
+
+        Without a model, or with `router/NAME` for one, it is chosen: `mode` (`image`, `chat+image`) or `capabilities`
+        say what it must do; `prefer` (balanced, price, quality, speed), `quality_min`, `max_price_micros`,
+        `providers`, `exclude_providers`, `models` and `exclude_models` narrow the choice. All these are told from
+        inputs by their names; a model's own input of such a name goes into `inputs`.
         """
-        request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)
+        paths = {"output_path": output_path, "output_url_path": output_url_path}
+        request = MediaRequest.of(model, inputs, kwargs, kind=kind, **paths)
         return self._perform(self._operations.run(request))
 
     def submit(
         self,
-        model: str,
+        model: str | None = None,
         inputs: Mapping[str, Any] | None = None,
         *,
         output_path: str | None = None,
@@ -175,7 +181,8 @@ class Client(_Configured):
         **kwargs: Any,
     ) -> Generation:
         """Start a generation, as `run` does, without waiting for it."""
-        request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)
+        paths = {"output_path": output_path, "output_url_path": output_url_path}
+        request = MediaRequest.of(model, inputs, kwargs, kind=kind, **paths)
         return Generation(self, self._perform(self._operations.submit(request)))
 
     def batch(self, requests: Sequence[Mapping[str, Any]]) -> list[Generation | MusewayError]:
@@ -196,10 +203,48 @@ class Client(_Configured):
         """A handle on a generation submitted earlier or elsewhere. Asks nothing yet."""
         return Generation(self, Accepted(generation_id))
 
-    def estimate(self, model: str, inputs: Mapping[str, Any] | None = None, **kwargs: Any) -> dict[str, Any]:
+    def estimate(
+        self, model: str | None = None, inputs: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
         """What `run` with the same inputs would cost (`expected_micros`, `maximum_micros`, `lines`) and take
         (`estimated_time_seconds`). Starts nothing and holds nothing; local files are uploaded."""
-        return self._perform(self._operations.estimate(MediaRequest(model, {**(inputs or {}), **kwargs})))
+        return self._perform(self._operations.estimate(MediaRequest.of(model, inputs, kwargs)))
+
+    def route(self, model: str | None = None, inputs: Mapping[str, Any] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """Which models would serve `run` with the same arguments: `candidates`, best first, then those that were
+        dropped, each with its `reason`. Starts nothing; local files are uploaded."""
+        return self._perform(self._operations.route(MediaRequest.of(model, inputs, kwargs)))
+
+    def modes(self) -> list[dict[str, Any]]:
+        """The modes and the capabilities that each requires. Needs no key."""
+        return self._perform(self._operations.modes())
+
+    def routers(self) -> list[dict[str, Any]]:
+        """The project's saved routers, by name."""
+        return self._perform(self._operations.routers())
+
+    def router(self, name: str, *, version: int | None = None) -> dict[str, Any]:
+        """A saved router as it is, or what it said in a version."""
+        return self._perform(self._operations.router(name, {"version": version}))
+
+    def create_router(self, name: str, **wish: Any) -> dict[str, Any]:
+        """Save what is wanted of a model, to be called as `router/NAME`.
+
+        `wish` is what `run` takes to choose a model, and `fallback_order`: models that come before all others.
+        """
+        return self._perform(self._operations.create_router(name, wish))
+
+    def change_router(self, name: str, **wish: Any) -> dict[str, Any]:
+        """Replace what a router says, as a whole, by its next version."""
+        return self._perform(self._operations.change_router(name, wish))
+
+    def delete_router(self, name: str) -> dict[str, Any]:
+        """Take a router away; generations go on naming the version that chose for them."""
+        return self._perform(self._operations.delete_router(name))
+
+    def try_router(self, name: str, *, version: int | None = None, limit: int = 20) -> dict[str, Any]:
+        """What a router would have made of the project's last requests, in model and in price: `items` and `totals`."""
+        return self._perform(self._operations.try_router(name, {"version": version, "limit": limit}))
 
     def models(self, **filters: Any) -> list[dict[str, Any]]:
         """The catalog; `kind`, `capability`, `mode`, `family`, `status` and `q` narrow it. Needs no key."""
@@ -339,7 +384,7 @@ class AsyncClient(_Configured):
 
     async def run(
         self,
-        model: str,
+        model: str | None = None,
         inputs: Mapping[str, Any] | None = None,
         *,
         output_path: str | None = None,
@@ -348,12 +393,13 @@ class AsyncClient(_Configured):
         **kwargs: Any,
     ) -> dict[str, Any]:
         """As `Client.run`."""
-        request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)
+        paths = {"output_path": output_path, "output_url_path": output_url_path}
+        request = MediaRequest.of(model, inputs, kwargs, kind=kind, **paths)
         return await self._perform(self._operations.run(request))
 
     async def submit(
         self,
-        model: str,
+        model: str | None = None,
         inputs: Mapping[str, Any] | None = None,
         *,
         output_path: str | None = None,
@@ -362,7 +408,8 @@ class AsyncClient(_Configured):
         **kwargs: Any,
     ) -> AsyncGeneration:
         """As `Client.submit`."""
-        request = MediaRequest(model, {**(inputs or {}), **kwargs}, kind, output_path, output_url_path)
+        paths = {"output_path": output_path, "output_url_path": output_url_path}
+        request = MediaRequest.of(model, inputs, kwargs, kind=kind, **paths)
         return AsyncGeneration(self, await self._perform(self._operations.submit(request)))
 
     async def batch(self, requests: Sequence[Mapping[str, Any]]) -> list[AsyncGeneration | MusewayError]:
@@ -378,9 +425,45 @@ class AsyncClient(_Configured):
         """As `Client.generation`."""
         return AsyncGeneration(self, Accepted(generation_id))
 
-    async def estimate(self, model: str, inputs: Mapping[str, Any] | None = None, **kwargs: Any) -> dict[str, Any]:
+    async def estimate(
+        self, model: str | None = None, inputs: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
         """As `Client.estimate`."""
-        return await self._perform(self._operations.estimate(MediaRequest(model, {**(inputs or {}), **kwargs})))
+        return await self._perform(self._operations.estimate(MediaRequest.of(model, inputs, kwargs)))
+
+    async def route(
+        self, model: str | None = None, inputs: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
+        """As `Client.route`."""
+        return await self._perform(self._operations.route(MediaRequest.of(model, inputs, kwargs)))
+
+    async def modes(self) -> list[dict[str, Any]]:
+        """As `Client.modes`."""
+        return await self._perform(self._operations.modes())
+
+    async def routers(self) -> list[dict[str, Any]]:
+        """As `Client.routers`."""
+        return await self._perform(self._operations.routers())
+
+    async def router(self, name: str, *, version: int | None = None) -> dict[str, Any]:
+        """As `Client.router`."""
+        return await self._perform(self._operations.router(name, {"version": version}))
+
+    async def create_router(self, name: str, **wish: Any) -> dict[str, Any]:
+        """As `Client.create_router`."""
+        return await self._perform(self._operations.create_router(name, wish))
+
+    async def change_router(self, name: str, **wish: Any) -> dict[str, Any]:
+        """As `Client.change_router`."""
+        return await self._perform(self._operations.change_router(name, wish))
+
+    async def delete_router(self, name: str) -> dict[str, Any]:
+        """As `Client.delete_router`."""
+        return await self._perform(self._operations.delete_router(name))
+
+    async def try_router(self, name: str, *, version: int | None = None, limit: int = 20) -> dict[str, Any]:
+        """As `Client.try_router`."""
+        return await self._perform(self._operations.try_router(name, {"version": version, "limit": limit}))
 
     async def models(self, **filters: Any) -> list[dict[str, Any]]:
         """As `Client.models`."""

@@ -7,6 +7,7 @@
     accepting    hold the price and insert the generation, in one transaction
     batches      many orders at once: one transaction holds for all, each is accepted or refused on its own; loaded by
                  the one route that needs it
+    rehearsing   what a saved router would have made of past orders; loaded by the one route that needs it
 
 Nothing is started here. The inserted generation is itself the order: the jobs table's stream starts its
 execution, and the reconciler starts what the stream missed.

@@ -104,20 +104,20 @@ def price(order: Order, project: tables.Project) -> Priced:
     return _priced(order, choose(order, project, looks_at_all=True), ids.now())
 
 
-def choose(order: Order, project: tables.Project, *, looks_at_all: bool = False) -> Choice:
+def choose(order: Order, project: tables.Project, *, looks_at_all: bool = False, media: Media | None = None) -> Choice:
     """Rank what could serve an order; nothing is started, and that nothing is left is no error.
 
     Raises a GatewayError for an order that no model could serve as it stands; where it names one, of that model.
     """
     now, terms, snapshot = ids.now(), terms_of(project), catalog.current()
     check_paths(order)
-    named = None if order.router is None else routers.find(project.project_id, order.router)
+    named = None if order.router is None else routers.named(project.project_id, order.router)
     wish = order.wish if named is None else named.wish
     if not order.is_routed:
         return _choice_of_offers(snapshot, order, wish, terms, now, looks_at_all=looks_at_all)
     ceilings = [one for one in (order.max_price_micros, wish.policy.max_price_micros) if one is not None]
     wish = replace(wish, policy=replace(wish.policy, max_price_micros=min(ceilings, default=None)))
-    required, media = wish.required, Media()
+    required, media = wish.required, media or Media()
     fits: dict[str, Fit] = {}
     candidates: list[routing.Candidate] = []
     for model in snapshot.models.values():
@@ -195,13 +195,10 @@ def _priced(order: Order, choice: Choice, now: datetime) -> Priced:
 def _served(choice: Choice) -> tuple[Served, ...]:
     """The best offer, and those that may follow when it is known not to run.
 
-    They do the same with the same inputs, and cost no more than the first may - or than the caller allowed, where that
-    was said. The same endpoint under another model's name is no other chance.
+    They do the same with the same inputs and may cost no more than the first, whose maximum is held. The same endpoint
+    under another model's name is no other chance.
     """
     first = choice.fits[choice.kept[0].candidate.model]
-    ceiling_micros = choice.wish.policy.max_price_micros
-    if ceiling_micros is None:
-        ceiling_micros = first.quote.maximum_micros
     served: list[Served] = []
     for one in choice.kept:
         fit = choice.fits[one.candidate.model]
@@ -210,7 +207,7 @@ def _served(choice: Choice) -> tuple[Served, ...]:
         providers = [provider for provider, _ in others]
         if fit is not first and (
             (fit.model.kind, fit.generation_type) != (first.model.kind, first.generation_type)
-            or fit.quote.maximum_micros > ceiling_micros
+            or fit.quote.maximum_micros > first.quote.maximum_micros
             or (offer.provider, offer.endpoint(fit.normalized.inputs)) in others
             or providers.count(offer.provider) >= PER_PROVIDER_MAX
         ):

@@ -50,7 +50,6 @@ def frozen(
     quote, fingerprint, warnings = priced.quote.to_dict(), order.fingerprint(), list(priced.warnings)
     around_bytes = _json_bytes([quote, order.metadata, fingerprint, warnings, priced.decision])
     offers = _fitting([_offer(served, priced) for served in priced.served], JOB_BYTES_MAX - around_bytes)
-    served = priced.served[: len(offers)]
     stamp, first = ids.timestamp(now), offers[0]
     generation = tables.Generation(
         f"GENERATION#{generation_id}",
@@ -65,10 +64,10 @@ def frozen(
         status=jobs.PENDING,
         metadata=order.metadata,
         warnings=warnings or None,
-        held_micros=max(one.fit.quote.maximum_micros for one in served),
+        held_micros=priced.quote.maximum_micros,
         estimated_time_seconds=priced.model.estimated_time_seconds,
         await_seconds=_await_seconds(first),
-        deadline_at=int(now.timestamp()) + min(_deadline_seconds(served), settings().deadline_seconds_max),
+        deadline_at=int(now.timestamp()) + min(_deadline_seconds(offers), settings().deadline_seconds_max),
         created_at=stamp,
         listed_at=f"{stamp}#{generation_id}",
         work=jobs.work_bucket(generation_id),
@@ -136,9 +135,9 @@ def _json_bytes(content: Any) -> int:
     return len(json.dumps(content).encode())
 
 
-def _deadline_seconds(served: Sequence[Served]) -> int:
+def _deadline_seconds(offers: Sequence[Mapping[str, Any]]) -> int:
     """Of the one that may take longest: whichever delivers has its time."""
-    return max(one.offer.deadline_seconds for one in served)
+    return max(int(offer["deadline_seconds"]) for offer in offers)
 
 
 def _await_seconds(offer: Mapping[str, Any]) -> int:

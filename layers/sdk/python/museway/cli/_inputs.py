@@ -80,6 +80,21 @@ def given_limits(day: str | None, month: str | None, total: str | None) -> dict[
     return {f"{name}_micros": parse_usd(f"{name}-usd", text) for name, text in texts.items() if text is not None}
 
 
+def wish(*, capabilities: str | None = None, max_usd: str | None = None, **given: str | None) -> dict[str, Any]:
+    """What of a choice was typed; lists of names are split, money is in micros."""
+    plain = {"mode", "prefer", "quality_min"}
+    said: dict[str, Any] = {name: text if name in plain else parse_names(text) for name, text in given.items()}
+    said |= {"capabilities": parse_names(capabilities), "max_price_micros": parse_usd("max-usd", max_usd)}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def called(model: str | None, inputs: list[str] | None) -> tuple[str | None, dict[str, Any]]:
+    """The model and the inputs that were typed: a first argument with `=` is an input, and no model is named."""
+    if model is not None and "=" in model:
+        return None, parse_inputs([model, *(inputs or [])])
+    return model, parse_inputs(inputs or [])
+
+
 def _value(text: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_refuse)

@@ -17,6 +17,7 @@ from museway.cli import (
     local,
     models,
     reports,
+    routing,
     settings,
     verify,
 )
@@ -50,6 +51,7 @@ for _command in (
     models.models,
     models.pricing,
     models.estimate,
+    routing.route,
     generation.status,
     generation.cancel,
     batches.batch,
@@ -66,6 +68,7 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(keys.keys, name="keys", help="API keys: who may speak for the project, and what they may spend.")
+app.add_typer(routing.routers, name="routers", help="Saved routers: what the project wants of a model, under a name.")
 app.add_typer(settings.settings, name="settings", help="The project's currency, spending limit and alerts.")
 _admin = typer.Typer(help="For the operator: AWS credentials, not API keys.", **_STYLE)
 _admin.add_typer(admin.project, name="project", help="Projects, their credits and their keys.")

@@ -6,12 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from museway.cli._context import LocalSystem, local_system, make_client
-from museway.cli._inputs import invalid_argument, parse_inputs
+from museway.cli._inputs import called, invalid_argument, wish
 from museway.cli._output import money, progress_bar, say, say_json, say_pairs
 from museway.client import Client, Generation
 from museway.errors import MusewayError
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, as `museway models` lists it.")]
+OptionalModel = Annotated[
+    str | None, typer.Argument(metavar="[MODEL]", help="A model's id or router/NAME; none: by mode or capabilities.")
+]
+Mode = Annotated[str | None, typer.Option(help="image, video, music, speech, ...; several: chat+image.")]
+Prefer = Annotated[str | None, typer.Option(help="balanced, price, quality or speed.")]
+Usd = Annotated[str | None, typer.Option(metavar="USD", help="The most that a call may cost.")]
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(metavar="key=value ...", help="Inputs; JSON numbers, booleans, arrays and objects are read."),
@@ -20,8 +26,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def run(
-    model: Model,
+    model: OptionalModel = None,
     inputs: Inputs = None,
+    mode: Mode = None,
+    prefer: Prefer = None,
+    max_usd: Usd = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the file here.")] = None,
     output_path: Annotated[
         str | None, typer.Option(metavar="PATH", help="The file's name in the project's drive.")
@@ -39,10 +48,14 @@ def run(
 
     Local files may stand where a URL is expected: museway run MODEL image_url=bicycle.png duration=8
     """
-    given = parse_inputs(inputs or [])
+    named, given = called(model, inputs)
+    if named is None and mode is None:
+        raise typer.BadParameter("Name a model, or a --mode.", param_hint="MODEL")
+    choice = wish(mode=mode, prefer=prefer, max_usd=max_usd)
+    paths = {"output_path": output_path, "output_url_path": output_url_path}
     with make_client() as client:
-        generation = client.submit(model, given, output_path=output_path, output_url_path=output_url_path, kind=kind)
-        result = _awaited(generation, model, timeout, is_watched=not as_json)
+        generation = client.submit(named, given, kind=kind, **paths, **choice)
+        result = _awaited(generation, str(generation.accepted.get("model")), timeout, is_watched=not as_json)
         saved = client.download(result, output) if output else None
     if as_json:
         say_json(result)
