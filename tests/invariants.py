@@ -157,9 +157,15 @@ def _one_record_per_delivery(stored: Stored) -> Iterator[str]:
             yield f"{generation_id}: billed {generation['billed_micros']}, recorded {billed}"
         if billed != int(stored.holds[generation_id]["charged_micros"]):
             yield f"{generation_id}: recorded {billed}, its hold says otherwise"
-        quoted = _maximum_micros(unpacked(stored.orders[generation_id]["quote"].value))
+        order = stored.orders[generation_id]
+        quote, offers = unpacked(order["quote"].value), unpacked(order["offers"].value)
+        quoted = _maximum_micros(quote)
         if not quoted >= held >= billed >= 0:
             yield f"{generation_id}: quoted at most {quoted}, held {held}, billed {billed}"
+        offer = next((one for one in offers if one["offer_id"] == last.get("offer_id")), {})
+        own, model = _maximum_micros(offer.get("quote") or quote), offer.get("model", generation["model"])
+        if (record["offer"], record["model"]) != (offer.get("offer_id"), model) or not held >= own >= billed:
+            yield f"{generation_id}: {record['offer']} billed {billed} of at most {own} as {record['model']}"
     for generation_id in set(stored.records) - set(stored.generations):
         yield f"{generation_id}: a record without a generation"
 

@@ -108,6 +108,13 @@ def one(callers: Callers) -> None:
     callers.world.settle_down()
 
 
+def by_mode(callers: Callers) -> None:
+    """One generation of whatever model makes the best images, to rest: held for the best, charged for who delivered."""
+    callers.submit(model=None, mode="image", prefer="quality")
+    callers.expect("the best was not held for", callers.prices_micros[key_of("k")] == PRICE_MICROS)
+    callers.world.settle_down()
+
+
 def four(callers: Callers) -> None:
     """One generation of four images, to rest."""
     callers.submit(num_images=4)
@@ -293,6 +300,15 @@ def billed_by_report(compiled: dict[str, Any]) -> None:
             component |= {"unit": "mtok_media_output", "meter": "counted"}
 
 
+def cheaper_model(compiled: dict[str, Any]) -> None:
+    """A second model, of a lower tier and at half the price, at another provider; the first is of the highest tier."""
+    (first,) = compiled["models"]
+    offer = first["offers"][0] | {"offer_id": "small-banana@replicate", "provider": "replicate"}
+    endpoints = [endpoint | {"endpoint": f"small/{number}"} for number, endpoint in enumerate(offer["endpoints"])]
+    second = priced(first, "0.0195") | {"id": "small-banana", "quality": "fast"}
+    compiled["models"] = [first | {"quality": "ultra"}, second | {"offers": [offer | {"endpoints": endpoints}]}]
+
+
 def priced(model: Mapping[str, Any], rate: str) -> dict[str, Any]:
     """A model at another rate throughout."""
     book = model["price_books"][0]
@@ -417,6 +433,22 @@ PATHS: dict[str, Path] = {
     "nothing in the output": Path(usual="failed", provider={"script": "deliver_nothing"}),
     "fallback after a refusal": Path(provider={"script": "turn_away, deliver"}, changed=two_offers),
     "fallback after a failure": Path(provider={"script": "fail, deliver"}, changed=two_offers, paid_at_most=2),
+    "fallback across models": Path(
+        by_mode,
+        provider={"script": "turn_away, deliver"},
+        changed=cheaper_model,
+        rivals=OF_ONE[:-1],
+        billed_micros=PRICE_MICROS // 2,
+    ),
+    "fallback across models after a failure": Path(
+        by_mode,
+        provider={"script": "fail, deliver"},
+        changed=cheaper_model,
+        rivals=OF_ONE[:-1],
+        billed_micros=PRICE_MICROS // 2,
+        paid_at_most=2,
+    ),
+    "no other model while it may run": replace(_LOST, story=by_mode, changed=cheaper_model, rivals=OF_ONE[:-1]),
     "fallback fails too": Path(usual="failed", provider={"script": "turn_away, fail"}, changed=two_offers),
     "no fallback while it may run": replace(_LOST, changed=two_offers),
     "cancelled before the attempt": Path(cancelled_at(0), "cancelled"),

@@ -24,6 +24,7 @@ class Estimate(GenerateMedia):
             **self.called(),
             native=self.inputs is not None,
             inputs=self.inputs or typed,
+            max_price_micros=self.max_price_micros,
             output_path=self.output_path,
             output_url_path=self.output_url_path,
             kind=self.kind,

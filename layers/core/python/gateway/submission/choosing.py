@@ -101,7 +101,15 @@ def price(order: Order, project: tables.Project) -> Priced:
 
     Raises a GatewayError of the catalog, the limits, the sources or the choice, or PriceAboveMaximum.
     """
-    return _priced(order, choose(order, project, looks_at_all=True), ids.now())
+    priced = _priced(order, choose(order, project, looks_at_all=True), ids.now())
+    maximum_micros = priced.quote.maximum_micros
+    if order.max_price_micros is not None and maximum_micros > order.max_price_micros:
+        raise PriceAboveMaximum(
+            "This call may cost more than your max_price_micros.",
+            field="max_price_micros",
+            maximum_micros=maximum_micros,
+        )
+    return priced
 
 
 def choose(order: Order, project: tables.Project, *, looks_at_all: bool = False, media: Media | None = None) -> Choice:
@@ -179,15 +187,8 @@ def _priced(order: Order, choice: Choice, now: datetime) -> Priced:
     if not choice.kept:
         raise _nothing_left(choice)
     served = _served(choice)
-    model, quote = served[0].fit.model, served[0].fit.quote
-    ceiling_micros = order.max_price_micros
-    if ceiling_micros is not None and quote.maximum_micros > ceiling_micros:
-        raise PriceAboveMaximum(
-            "This call may cost more than your max_price_micros.",
-            field="max_price_micros",
-            maximum_micros=quote.maximum_micros,
-        )
-    warnings = (*served[0].fit.normalized.warnings, *_sunset_warning(model, now))
+    first = served[0].fit
+    warnings = (*first.normalized.warnings, *_sunset_warning(first.model, now))
     has_choice = order.is_routed or len(choice.ranked) > 1
     return Priced(served, warnings, choice.decision(served) if has_choice else None)
 
