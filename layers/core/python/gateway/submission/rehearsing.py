@@ -68,12 +68,14 @@ def recalled(model: catalog.Model, order: tables.Order) -> Recalled:
     """What is known of a request, from the order that it became."""
     quote, limits = Quote.from_dict(order.quote), model.limits
     given = [name.removeprefix(_GIVEN) for name in order.fingerprint if name.startswith(_GIVEN)]
-    own = {name: limits.fields.get(name, name) for name in given}
+    own = [limits.fields.get(name, name) for name in given]
     priced = {name: value for name, value in quote.inputs_priced.items() if name != GENERATION_TYPE}
     inputs: dict[str, Any] = {}
     seconds: dict[str, list[Decimal | None]] = {}
     unknown: list[str] = []
-    for name in dict.fromkeys([*priced, *(one for one in own.values() if one not in {SOURCES, GENERATION_TYPE})]):
+    placed = [name for name in priced if SOURCES in given and name in limits.media_inputs()]
+    # What was not given is the model's own default, which another model has its own of.
+    for name in dict.fromkeys([*placed, *(one for one in own if one not in {SOURCES, GENERATION_TYPE})]):
         item = limits.inputs.get(name)
         field = limits.names_of(name)[-1]
         value = None if item is None else _stood_in(item, priced.get(name))
