@@ -1,4 +1,4 @@
-"""A provider that calls back its customer's account names its job alone: early, late, twice, or about nothing of ours."""
+"""A provider that calls back an account names its job alone: early, late, twice, or about nothing of ours."""
 
 import json
 from collections.abc import Mapping
