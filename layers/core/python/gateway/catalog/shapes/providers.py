@@ -43,7 +43,11 @@ class CallShape(Strict):
 
 
 class SubmitShape(Strict):
-    """The one paid call. `body` is JMESPath over `endpoint`, `input`, `webhook_url` and `attempt_id`."""
+    """The one paid call. `body` is JMESPath over `endpoint`, `input`, `webhook_url` and `attempt_id`.
+
+    An input that the endpoint, the path or the query has a hole for (`text-to-speech/{voice_id}`) stands there, and not
+    in `input`.
+    """
 
     path: str
     query: dict[str, str] = {}
@@ -109,7 +113,7 @@ class CostShape(Strict):
 
 
 class SigningKeyShape(Strict):
-    """Where the account's key for webhooks is asked for; without it the operator's secret has it."""
+    """Where the account's key for webhooks is asked for; without it the operator's secret has it, as `NAME_webhook`."""
 
     path: str
     at: Place
