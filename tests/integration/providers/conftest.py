@@ -5,6 +5,7 @@ import pytest
 
 from gateway import signing_keys
 from gateway.config import settings
+from gateway.provider import Provider
 from gateway.providers import ApiKey, Description, http
 from gateway.providers.fal import Fal
 from gateway.providers.openai import OpenAI
@@ -79,14 +80,15 @@ def predictions(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Replicate:
 
 
 @pytest.fixture
-def described(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], http.Http]:
+def described(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Provider]:
     """Makes the adapter of a provider as the catalog describes it, at the sandbox."""
     monkeypatch.setattr(signing_keys, "SigningKey", NotedKeys())
     monkeypatch.setattr(http, "api_key", lambda name: ApiKey(f"sandbox-{name}"))
 
-    def made(name: str) -> http.Http:
+    def made(name: str) -> Provider:
         found = COMPILED["providers"][name]
         url = base_urls(sandbox_url, [name])[name]
-        return http.Http(Description(name, found["name"], url, found["wire"]), lambda: ApiKey("sandbox-key"))
+        description = Description(name, found["name"], url, found.get("wire", {}), found.get("wires", {}))
+        return http.adapter(description, lambda: ApiKey("sandbox-key"))
 
     return made
