@@ -18,4 +18,4 @@ def base_urls(sandbox_url: str, providers: Iterable[str]) -> dict[str, str]:
 
 def _path(provider: str) -> str:
     described = yaml.safe_load((DESCRIPTIONS / f"{provider}.yaml").read_text(encoding="utf-8"))
-    return urlsplit(described["base_url"]).path
+    return str(urlsplit(described["base_url"]).path)

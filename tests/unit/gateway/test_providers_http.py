@@ -229,3 +229,29 @@ def test_a_cost_that_is_none(ticks: Any) -> None:
     body = json.dumps({"pictures": [], "usage": {"tokens": -3, "ticks": ticks}}).encode()
     done, _ = submit(200, body, wire=ECHO)
     assert (done.usage, done.cost_usd) == ({}, None)
+
+
+PLACED = {
+    "submit": {"path": "/{endpoint}", "query": {"format": "{format}", "tier": "{tier}"}},
+    "outputs": {"form": "body"},
+    "error": {"message": "detail"},
+}
+
+
+def speak(body: dict[str, Any]) -> tuple[Any, list[httpx.Request]]:
+    asked = Submission("gen_1-1", "speech/{voice}", body, None, 10)
+    return answering(lambda: adapter(PLACED).submit(asked), 200, b"sound")
+
+
+def test_inputs_may_stand_in_the_address() -> None:
+    outcome, (request,) = speak({"voice": "a/b?c", "format": "mp3", "text": "hi {voice}"})
+    assert str(request.url) == f"{BASE}/speech/a%2Fb%3Fc?format=mp3"
+    assert json.loads(request.content) == {"text": "hi {voice}"}
+    assert outcome.outputs == (MediaBytes(b"sound"),)
+
+
+@pytest.mark.parametrize("voice", [None, "", ".", "..", {"a": 1}, ["x"]])
+def test_an_address_that_lacks_an_input_is_not_called(voice: Any) -> None:
+    outcome, requests = speak({"voice": voice, "text": "hi"})
+    assert outcome == Refused("invalid_inputs", "Kie.ai needs 'voice'.", retryable=False)
+    assert requests == []
