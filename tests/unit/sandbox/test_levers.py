@@ -18,9 +18,12 @@ from gateway import templates
 from gateway.catalog import Model, Offer
 from gateway.errors import GatewayError
 from infra.sandbox.providers.fal_apps import APPS
+from infra.sandbox.providers.kie import MODELS as KIE_MODELS
+from infra.sandbox.providers.kling import MODELS as KLING_MODELS
 from infra.sandbox.providers.openai import ImageRequest, SpeechRequest
 from infra.sandbox.providers.openai_chat import ChatRequest
 from infra.sandbox.providers.replicate_models import MODELS as REPLICATE_MODELS
+from infra.sandbox.providers.wavespeed import MODELS as WAVESPEED_MODELS
 from tests.samples import URLS, least, normalized, sample_requests
 from tests.unit.gateway.shipped import SNAPSHOT
 
@@ -33,6 +36,9 @@ TAKEN: dict[str, Mapping[str, type[BaseModel]]] = {
         "chat/completions": ChatRequest,
     },
     "replicate": REPLICATE_MODELS,
+    "kie": KIE_MODELS,
+    "kling": KLING_MODELS,
+    "wavespeed": WAVESPEED_MODELS,
 }
 """What each provider's endpoints take, as the sandbox knows it."""
 
@@ -40,6 +46,8 @@ UNKNOWN_TO_THE_SANDBOX = {
     "images/generations": ("stream", "partial_images"),
     "images/edits": ("stream", "partial_images", "input_fidelity"),
     "chat/completions": ("stream", "service_tier", "tools", "web_search_options"),
+    "videos/text2video": ("voice_list",),
+    "videos/image2video": ("voice_list",),
 }
 """Levers that the real endpoint has besides (the `openai` package's types)."""
 
@@ -56,6 +64,8 @@ LEVERS = frozenset(
         input_fidelity thinking_level reasoning_effort enable_web_search web_search_options service_tier tools
         duration_seconds generate_audio save_audio keep_original_sound voice_ids timestamps style style_id
         image image_urls images elements video_url video_urls audio_url audio_urls pdf_url character_orientation
+        model_name mode sound multi_shot multi_shots voice_list google_search web_search images image_input
+        reference_image_urls reference_video_urls reference_audio_urls
         text input messages max_tokens max_completion_tokens model stream partial_images stream_format output_format
         """
     )
@@ -76,8 +86,8 @@ HARMLESS: dict[str, str] = {
     ),
     **dict.fromkeys(
         words(
-            "image_url start_image_url end_image_url tail_image_url first_frame_url last_frame_url "
-            "mask_url mask_image_url"
+            "image_url start_image_url end_image_url end_image image_tail tail_image_url first_frame_url "
+            "last_frame_url mask_url mask_image_url"
         ),
         "one picture to go by; providers charge for those that come as lists, which are levers",
     ),
@@ -104,10 +114,14 @@ HARMLESS: dict[str, str] = {
 """The other fields, and why they cannot change what a call costs."""
 
 FREE: dict[tuple[str, str], str] = {
-    ("bytedance/seedance-2.0", "generate_audio"): "sound is free (seed 002, video audio)",
+    ("bytedance/seedance-2", "generate_audio"): "sound is free (seed 002, video audio)",
     ("bytedance/seedance-2.0", "audio_urls"): "charged by the second that is made; reference videos alone are a tier",
     ("bytedance/seedance-2.0", "image_urls"): "charged by the second that is made",
     ("bytedance/seedance-2.0", "bitrate_mode"): "a larger file of the same seconds and pixels; no list price",
+    ("bytedance/seedance-2", "reference_audio_urls"): "charged by the second that is made; videos alone are a tier",
+    ("bytedance/seedance-2", "reference_image_urls"): "charged by the second that is made",
+    ("kling-3.0/video", "image_urls"): "charged by the second that is made",
+    ("nano-banana", "image_input"): "given images are not charged",
     ("fal-ai/wan-25-preview", "audio_url"): "charged by the second that is made",
     ("fal-ai/veo3.1", "image_urls"): "charged by the second that is made",
     ("fal-ai/kling-video", "elements"): "charged by the second that is made, with elements or without (seed 002)",
@@ -117,7 +131,7 @@ FREE: dict[tuple[str, str], str] = {
     )},
     **{(start, "image_urls"): "given images are not charged" for start in (
         "bytedance/seedream", "fal-ai/bytedance/seedream", "fal-ai/gpt-image", "openai/gpt-image", "fal-ai/ideogram",
-        "fal-ai/nano-banana", "xai/grok-imagine-image",
+        "fal-ai/nano-banana", "google/nano-banana", "xai/grok-imagine-image",
     )},
     **{(start, "num_inference_steps"): "charged by the pixel" for start in ("fal-ai/flux", "fal-ai/qwen-image")},
     ("fal-ai/fast-sdxl", "num_inference_steps"): "charged by the seconds that it takes, up to the hold",
@@ -158,7 +172,8 @@ class Call:
     @property
     def taken(self) -> tuple[str, ...]:
         """The names of what the endpoint takes."""
-        known = TAKEN[self.offer.provider][self.endpoint].model_fields
+        fields = TAKEN[self.offer.provider][self.endpoint].model_fields
+        known = (field.alias or name for name, field in fields.items())
         return (*known, *UNKNOWN_TO_THE_SANDBOX.get(self.endpoint, ()))
 
     def body(self, **more: Any) -> dict[str, Any] | None:
@@ -167,7 +182,8 @@ class Call:
             inputs = normalized(self.model, {**self.fields, **more}, is_native=True).inputs
         except GatewayError:
             return None
-        return templates.render(self.offer.request, inputs) if self.offer.endpoint(inputs) == self.endpoint else None
+        is_for_it = self.offer.serves(inputs) and self.offer.endpoint(inputs) == self.endpoint
+        return templates.render(self.offer.request, inputs) if is_for_it else None
 
 
 @cache
@@ -177,7 +193,7 @@ def calls() -> list[Call]:
     for model in SNAPSHOT.models.values():
         for fields in requests_of(model):
             inputs = normalized(model, fields, is_native=True).inputs
-            for offer in model.offers:
+            for offer in (one for one in model.offers if one.serves(inputs)):
                 call = Call(model, offer, offer.endpoint(inputs), fields)
                 found.setdefault((model.model_id, offer.offer_id, call.endpoint), call)
     return list(found.values())
