@@ -12,8 +12,8 @@ from gateway.providers.openai import OpenAI
 from gateway.providers.replicate import Replicate
 from infra.sandbox.addresses import base_urls
 from infra.sandbox.serving import served_sandbox
+from tests.integration.providers.described import described
 from tests.integration.sandbox.support import SandboxControl, WebhookReceiver, webhook_receiver
-from tests.unit.gateway.shipped import COMPILED
 
 
 @pytest.fixture(scope="session")
@@ -80,15 +80,8 @@ def predictions(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Replicate:
 
 
 @pytest.fixture
-def described(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Provider]:
+def at_sandbox(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Provider]:
     """Makes the adapter of a provider as the catalog describes it, at the sandbox."""
     monkeypatch.setattr(signing_keys, "SigningKey", NotedKeys())
     monkeypatch.setattr(http, "api_key", lambda name: ApiKey(f"sandbox-{name}"))
-
-    def made(name: str) -> Provider:
-        found = COMPILED["providers"][name]
-        url = base_urls(sandbox_url, [name])[name]
-        description = Description(name, found["name"], url, found.get("wire", {}), found.get("wires", {}))
-        return http.adapter(description, lambda: ApiKey("sandbox-key"))
-
-    return made
+    return lambda name: described(name, base_urls(sandbox_url, [name])[name])

@@ -24,8 +24,8 @@ PICTURE = Submission("att_1", "images/generations", DRAWN, None, 20)
 
 
 @pytest.fixture
-def ark(described):
-    return described("ark")
+def ark(at_sandbox):
+    return at_sandbox("ark")
 
 
 def with_webhook(webhooks, **changes):

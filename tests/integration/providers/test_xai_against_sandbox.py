@@ -18,8 +18,8 @@ PICTURE = Submission("att_1", "images/generations", DRAWN, None, 20)
 
 
 @pytest.fixture
-def xai(described):
-    return described("xai")
+def xai(at_sandbox):
+    return at_sandbox("xai")
 
 
 def looked_into(output, folder):
