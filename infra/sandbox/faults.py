@@ -42,6 +42,8 @@ none                 -           clears the provider's faults (`*`: all)
 Status, result and cancel calls are struck by the submission faults and by `slow` only if `match` is given and
 found in their path from `/requests/` on (Replicate: `/predictions/`): match `/status` strikes status calls and no
 submission.
+
+What a fault is like at Google stands in its file.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infra.sandbox.providers.base import Provider
 from infra.sandbox.providers.fal import Fal
+from infra.sandbox.providers.google import Google
 from infra.sandbox.providers.openai import OpenAI
 from infra.sandbox.providers.replicate import Replicate
 
@@ -11,6 +12,7 @@ PROVIDERS: dict[str, type[Provider]] = {
     provider.name: provider
     for provider in (
         Fal,
+        Google,
         OpenAI,
         Replicate,
     )
