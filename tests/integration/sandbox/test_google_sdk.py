@@ -187,8 +187,9 @@ def test_a_videos_file_wants_the_key(client: genai.Client, http: httpx.Client) -
     assert http.get(uri.replace("/files/", "/files/0")).status_code == 404
 
 
-def test_frames_and_references(client: genai.Client, http: httpx.Client) -> None:
+def test_frames_and_references(client: genai.Client, http: httpx.Client, control: SandboxControl) -> None:
     picture = {"bytesBase64Encoded": base64.b64encode(blob(drawn(client)).data).decode(), "mimeType": "image/jpeg"}
+    control.arm("never_finish", "google", times=0)
     reference = {"image": picture, "referenceType": "asset"}
 
     def status(parameters: dict[str, Any], **instance: Any) -> int:
