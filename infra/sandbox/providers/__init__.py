@@ -6,6 +6,7 @@ from infra.sandbox.providers.ark import Ark
 from infra.sandbox.providers.base import Provider
 from infra.sandbox.providers.elevenlabs import ElevenLabs
 from infra.sandbox.providers.fal import Fal
+from infra.sandbox.providers.google import Google
 from infra.sandbox.providers.kie import Kie
 from infra.sandbox.providers.kling import Kling
 from infra.sandbox.providers.openai import OpenAI
@@ -19,6 +20,7 @@ PROVIDERS: dict[str, type[Provider]] = {
         Ark,
         ElevenLabs,
         Fal,
+        Google,
         Kie,
         Kling,
         OpenAI,
