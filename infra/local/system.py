@@ -28,7 +28,13 @@ from infra.local.remains import STOP_SECONDS_MAX, forget, sweep
 START_SECONDS_MAX = 30.0
 # Each concurrent invocation is a process of some 80 MB: AWS's own 1,000 would take this machine down.
 CONCURRENCY = max(12, 4 * (os.cpu_count() or 1))
-PROVIDERS = {"elevenlabs": "/elevenlabs/v1", "fal": "/fal", "openai": "/openai/v1", "replicate": "/replicate/v1"}
+PROVIDERS = {
+    "bedrock": "/bedrock",
+    "elevenlabs": "/elevenlabs/v1",
+    "fal": "/fal",
+    "openai": "/openai/v1",
+    "replicate": "/replicate/v1",
+}
 OUTPUTS = (
     "ApiId",
     "AdminFunction",

@@ -27,7 +27,7 @@ NANO = "/fal-ai/nano-banana"
 def test_health(sandbox_url: str) -> None:
     assert httpx.get(f"{sandbox_url}/health").json() == {
         "status": "ok",
-        "providers": ["elevenlabs", "fal", "openai", "replicate"],
+        "providers": ["bedrock", "elevenlabs", "fal", "openai", "replicate"],
     }
 
 
@@ -35,7 +35,11 @@ def test_health(sandbox_url: str) -> None:
     ("order", "error", "allowed"),
     [
         ({"fault": "explode"}, "unknown_fault", {*MOMENTS, "none"}),
-        ({"fault": "slow", "provider": "acme"}, "unknown_provider", {"elevenlabs", "fal", "openai", "replicate", "*"}),
+        (
+            {"fault": "slow", "provider": "acme"},
+            "unknown_provider",
+            {"bedrock", "elevenlabs", "fal", "openai", "replicate", "*"},
+        ),
         ({"fault": "slow", "times": -1}, "invalid_request", None),
         ({"fault": "slow", "matches": "x"}, "invalid_request", None),
         ({"provider": "fal"}, "invalid_request", None),

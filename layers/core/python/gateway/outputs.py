@@ -5,7 +5,7 @@ calls done but cannot be opened is not delivered, and not billed.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -15,7 +15,7 @@ import jmespath
 from gateway import drive, media, tables, telemetry
 from gateway.errors import SourceRefused
 from gateway.nondelivery import NonDelivery
-from gateway.provider import Finished, MediaUrl
+from gateway.provider import Finished, MediaObject, MediaUrl
 
 BYTES_MAX = 450_000_000
 """One output at a time lies in the function's temporary storage, which holds 512 MB."""
@@ -35,10 +35,10 @@ class Undelivered(Exception):
         self.retryable = retryable
 
 
-def delivered(finished: Finished, output_url_path: str | None) -> list[MediaUrl]:
+def delivered(finished: Finished, output_url_path: str | None) -> Sequence[MediaUrl | MediaObject]:
     """The outputs that a provider's answer names; `output_url_path` (JMESPath) points at them when given."""
     if output_url_path is None:
-        return [item for item in finished.outputs if isinstance(item, MediaUrl)]
+        return [item for item in finished.outputs if isinstance(item, MediaUrl | MediaObject)]
     try:
         found = jmespath.search(output_url_path, finished.raw)
     except jmespath.exceptions.JMESPathError:
@@ -96,11 +96,15 @@ def _from_provider(
         # Brings the HTTP client, which the steps that fetch nothing need not load.
         from gateway import url_guard
 
-        urls = delivered(ask_again(), output_url_path)
-        if number >= len(urls):
+        named = delivered(ask_again(), output_url_path)
+        if number >= len(named):
             raise Undelivered(NonDelivery.EXPIRED_OUTPUT, "The provider no longer names this output.")
+        output = named[number]
         with path.open("wb") as file:
-            url_guard.download(urls[number].url, file, max_bytes=BYTES_MAX, timeout_seconds=DOWNLOAD_SECONDS)
+            if isinstance(output, MediaObject):
+                drive.fetch_staged(output.key, file)
+            else:
+                url_guard.download(output.url, file, max_bytes=BYTES_MAX, timeout_seconds=DOWNLOAD_SECONDS)
 
     return fetch
 
