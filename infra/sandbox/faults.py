@@ -44,8 +44,12 @@ forged_webhook       webhook     before the true one comes one with an invented 
 none                 -           clears the provider's faults (`*`: all)
 
 Status, result and cancel calls are struck by the submission faults and by `slow` only if `match` is given and
-found in their path from `/requests/` on (Replicate: `/predictions/`): match `/status` strikes status calls and no
-submission.
+found in their path from `/requests/` on (Replicate: `/predictions/`, ModelArk: `/tasks/`, xAI: `/videos/`): match
+`/status` strikes status calls and no submission.
+
+ModelArk and xAI fail and are empty as their statuses have it; ModelArk's moderation fails a video and refuses a
+picture, xAI's is done and paid for, with `respect_moderation: false`. Their pictures are as OpenAI's. xAI has no
+webhooks.
 """
 
 from __future__ import annotations
