@@ -4,6 +4,7 @@ The real handlers and the real adapters, over HTTP against the sandbox, which re
 AWS and the clock are stand-ins. Requests are the smallest that the catalog takes (`tests.samples`).
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,9 @@ import pytest
 
 from gateway import catalog, ledger, providers, tables, transport
 from gateway.provider import Accepted, PollOutcome, Provider, Running, Submission, SubmitOutcome
-from gateway.providers import ApiKey, Description
-from gateway.providers.fal import Fal
-from gateway.providers.openai import OpenAI
-from gateway.providers.replicate import Replicate
+from gateway.providers import ApiKey
+from infra.sandbox.addresses import base_urls
+from infra.sandbox.providers import PROVIDERS
 from infra.sandbox.render.audio import SpeechOrder
 from infra.sandbox.render.image import ImageOrder
 from infra.sandbox.render.media import Order
@@ -153,15 +153,11 @@ def media_url() -> Iterator[str]:
 
 @contextmanager
 def _real_providers(world: World, sandbox_url: str, webhooks: WebhookReceiver) -> Iterator[None]:
-    def key() -> ApiKey:
-        return ApiKey("sandbox-key")
-
-    adapters: dict[str, Provider] = {
-        "fal": Fal(Description("fal", "fal", f"{sandbox_url}/fal"), key),
-        "openai": OpenAI(Description("openai", "OpenAI", f"{sandbox_url}/openai/v1"), key),
-        "replicate": Replicate(Description("replicate", "Replicate", f"{sandbox_url}/replicate/v1"), key),
-    }
+    described = {name: json.dumps(COMPILED["providers"][name]) for name in PROVIDERS}
+    urls = base_urls(sandbox_url, PROVIDERS)
     with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(providers, "api_key", lambda _name: ApiKey("sandbox-key"))
+        adapters = {name: providers._adapter(text, urls[name]) for name, text in described.items()}
         monkeypatch.setattr(providers, "provider", lambda name: Awaited(adapters[name], world, webhooks))
         # The wire itself, and with it the guard's check of addresses.
         monkeypatch.setattr(transport, "_replacement", None)
