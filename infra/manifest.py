@@ -72,7 +72,7 @@ class Grant:
 
     resource: str
     """A table, a dead-letter queue, or one of `jobs_stream`, `drive`, `inbox`, `machine` (the state machine),
-    `executions` and `task_tokens` (of it), `bus`, `provider_keys`."""
+    `executions` and `task_tokens` (of it), `bus`, `provider_keys`, `bedrock_models` and `bedrock_jobs`."""
     actions: str
     """Action names without their service, separated by spaces."""
     index: str = ""
@@ -145,6 +145,9 @@ _READ_SHARDS = Grant("ledger", "BatchGetItem", keys=("BALANCE#*",))
 _COUNT_DURATION = Grant("catalog", "UpdateItem", keys=OBSERVED)
 _KNOW_PROVIDERS = Grant("catalog", "GetItem", keys=("HEAD", "VERSION#*"))
 _CALL_PROVIDERS = (Grant("provider_keys", "GetSecretValue"), _KNOW_PROVIDERS)
+_INVOKE_MODELS = (Grant("bedrock_models", "InvokeModel"), Grant("bedrock_jobs", "InvokeModel"))
+"""To converse and to start a job take the same permission as to invoke (botocore's model of bedrock-runtime)."""
+_ASK_ABOUT_JOBS = Grant("bedrock_jobs", "GetAsyncInvoke")
 
 FUNCTIONS = (
     # Behind the API. API Gateway gives up after 30 s, so none may take longer.
@@ -254,6 +257,7 @@ FUNCTIONS = (
             Grant("drive", "PutObject", keys=STAGED),
             Grant("task_tokens", "SendTaskSuccess"),
             *_CALL_PROVIDERS,
+            *_INVOKE_MODELS,
         ),
         timeout_seconds=150,
         environment=(
@@ -266,7 +270,7 @@ FUNCTIONS = (
     ),
     Function(
         "poll_attempt",
-        (Grant("jobs", "GetItem UpdateItem"), *_CALL_PROVIDERS),
+        (Grant("jobs", "GetItem UpdateItem"), *_CALL_PROVIDERS, _ASK_ABOUT_JOBS),
         timeout_seconds=60,
         memory_mb=256,  # it mostly waits
         environment=("PROVIDER_BASE_URLS", "POLL_WINDOW_SECONDS", "CATALOG_KEPT_SECONDS"),
@@ -279,6 +283,7 @@ FUNCTIONS = (
             Grant("drive", "GetObject", keys=STAGED),
             Grant("drive", "PutObject", keys=FILES),
             *_CALL_PROVIDERS,
+            _ASK_ABOUT_JOBS,
         ),
         timeout_seconds=300,
         memory_mb=1769,  # one full vCPU: hashing, probing and thumbnails are computing

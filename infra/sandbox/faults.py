@@ -20,17 +20,18 @@ slow                 pace        `seconds` (3) more: for a queue job to finish, 
 never_finish         ending      accepted and paid; a queue job stays in progress, a synchronous call hangs
                                  like accept_then_timeout
 fail_after_accept    ending      accepted and paid, then failed: fal COMPLETED with `error` and `error_type`,
-                                 result 500; OpenAI and ElevenLabs 500; Replicate `failed`
+                                 result 500; OpenAI and ElevenLabs 500; Bedrock 424
+                                 `ModelErrorException`; Replicate `failed`
 filtered             ending      moderation: fal accepts, then COMPLETED whose result is 422
                                  `content_policy_violation`; OpenAI refuses, 400 `moderation_blocked`, unpaid,
                                  but a chat is paid and ends with `finish_reason: content_filter`; ElevenLabs
-                                 refuses, 400 `bad_prompt`, unpaid; Replicate `failed`, in the words of the model's
-                                 own checker
+                                 refuses, 400 `bad_prompt`, unpaid; Bedrock `finish_reasons` at 200; Replicate
+                                 `failed`, in the words of the model's own checker
 empty_output         ending      success without output: fal `images: []`, `video: null`, `audio: null`;
                                  OpenAI `data: []`, speech of no bytes, a chat of no words; ElevenLabs no bytes;
-                                 Replicate `output: null` or `[]`
-expired_output_url   output      the output's URL answers 404 for ever; OpenAI and ElevenLabs have no URLs, so no
-                                 effect there
+                                 Bedrock `images: []`; Replicate `output: null` or `[]`
+expired_output_url   output      the output's URL answers 404 for ever; Bedrock, ElevenLabs and OpenAI have no
+                                 URLs, so no effect there
 wrong_content_type   output      the file's header says `text/html` for ever, the bytes are right; OpenAI's
                                  pictures are in another format than asked
 huge_output          output      the file announces and begins 64 GiB, and so does a picture as base64 in JSON

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gateway import transport
 
 _ADAPTERS = {
+    "bedrock": "gateway.providers.bedrock.Bedrock",
     "fal": "gateway.providers.fal.Fal",
     "google": "gateway.providers.google.Google",
     "http": "gateway.providers.http.adapter",
