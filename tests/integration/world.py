@@ -37,6 +37,7 @@ from gateway import (
     config,
     durations,
     fx,
+    health,
     ids,
     keys,
     ledger,
@@ -243,6 +244,7 @@ class World:
         catalog.forget()
         durations.forget()
         fx.forget()
+        health.forget()
         self._settle_in()
         self.faults.active = True
 
@@ -392,7 +394,7 @@ class World:
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)
-        for module in (advance, audit, ledger.reading, views, tables.items):
+        for module in (advance, audit, health, ledger.reading, views, tables.items):
             monkeypatch.setattr(module, "time", self.clock)
         real = aws.client
         monkeypatch.setattr(
@@ -543,7 +545,8 @@ COMPILED = compile_catalog()
 
 def cut(models: Collection[str]) -> dict[str, Any]:
     """A catalog of some models alone: worlds that are made by the hundred publish no more than they use."""
-    return {"models": [model for model in COMPILED["models"] if model["id"] in models], "families": {}}
+    chosen = [model for model in COMPILED["models"] if model["id"] in models]
+    return {"models": chosen, "families": {}, "providers": COMPILED["providers"]}
 
 
 FOUNDED: dict[str, tuple[Store, str, str]] = {}
