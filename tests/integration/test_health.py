@@ -270,3 +270,74 @@ def test_offers_that_cannot_be_judged_keep_no_money_waiting(museway: World, monk
 )
 def test_an_offers_id_names_its_provider(offer_id: str, provider: str) -> None:
     assert health.provider_of(offer_id) == provider
+
+
+# Who looks
+
+
+def healthy(museway: World) -> list[bool]:
+    health.forget()
+    _, model, _ = museway.request("GET", "/v1/models/nano-banana", key=None)
+    _, models, _ = museway.request("GET", "/v1/models", key=None)
+    assert models["items"] == [model]
+    return [offer["healthy"] for offer in model["offers"]]
+
+
+def test_models_show_which_offers_do_well(museway: World, outage: Outage) -> None:
+    assert healthy(museway) == [True, True]
+    run(museway, 5)
+    judged(museway)
+    assert healthy(museway) == [False, True]
+    judged(museway)
+    judged(museway)
+    assert healthy(museway) == [True, True]  # half open
+
+
+def admin(museway: World, action: str, **request: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = museway._call("admin", {"action": action} | request)
+    return answer
+
+
+def test_the_operator_sees_every_offer_and_closes_a_breaker_by_hand(museway: World, outage: Outage) -> None:
+    run(museway, 5)
+    judged(museway)
+    first, second = admin(museway, "provider.list")["items"]
+    assert (first["offer"], first["state"], first["success_rate"], first["samples"]) == (FIRST, "open", 0, 5)
+    assert (first["p50_seconds"], first["since"] is None) == (None, False)
+    assert (second["provider"], second["state"], second["success_rate"]) == ("replicate", "closed", 1)
+    assert second["p50_seconds"] == pytest.approx(8, rel=0.3)
+    museway.clock.sleep(1)
+    closed = admin(museway, "provider.reset", offer=FIRST)
+    assert (closed["state"], closed["since"] > first["since"]) == ("closed", True)
+    outage.is_on = False
+    assert run(museway) == [[FIRST]]
+    # The failures of before are within the window still, and open nothing.
+    assert judged(museway).state == CLOSED
+    assert told(museway) == [(FIRST, OPEN), (FIRST, CLOSED)]
+
+
+def test_a_reset_of_what_does_well_changes_nothing(museway: World) -> None:
+    assert admin(museway, "provider.reset", offer=FIRST)["state"] == "closed"
+    assert tables.HealthSnapshot.find() is None
+    run(museway)
+    judged(museway)
+    assert admin(museway, "provider.reset", offer=FIRST)["state"] == "closed"
+    judged(museway)
+    assert told(museway) == []
+
+
+@pytest.mark.parametrize(("offer", "error"), [("nobody@fal", "not_found"), ("", "invalid_request")])
+def test_only_an_offer_can_be_reset(museway: World, offer: str, error: str) -> None:
+    assert admin(museway, "provider.reset", offer=offer)["error"] == error
+
+
+def test_a_reset_among_others_who_write_gives_up_in_the_end(museway: World, outage: Outage) -> None:
+    run(museway, 5)
+    judged(museway)
+    real = tables.HealthSnapshot.replace
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables.HealthSnapshot, "replace", lambda *_: None)
+        assert admin(museway, "provider.reset", offer=FIRST)["error"] == "unavailable"
+        answers = iter([lambda *_: None, real])
+        patch.setattr(tables.HealthSnapshot, "replace", lambda *given: next(answers)(*given))
+        assert admin(museway, "provider.reset", offer=FIRST)["state"] == "closed"
