@@ -16,6 +16,8 @@ PUBLISHED = ("HEAD", *VERSIONS)
 """Partition keys of the catalog that tell its versions: their list, and which one is current."""
 OBSERVED = ("DURATIONS#*",)
 """Partition keys of the catalog that count how long runs took."""
+COUNTED, JUDGED = ("HEALTH#*",), ("HEALTH",)
+"""Partition keys of the catalog that count how attempts ended, and that says how offers do."""
 RATES = ("FX",)
 """The partition key of the catalog under which reference rates are stored by date."""
 FILES, STAGED = ("projects/*",), ("staging/*",)
@@ -42,10 +44,12 @@ class Table:
     name: str
     indexes: tuple[Index, ...] = ()
     stream: bool = False
+    expires: bool = False
+    """Whether items that have `expires_at`, in seconds since the epoch, are deleted some time after it."""
 
 
 TABLES = (
-    Table("catalog"),
+    Table("catalog", expires=True),
     Table("projects"),
     Table(
         "jobs",
@@ -143,7 +147,9 @@ _MOVE_MANY = (
 _READ_SHARDS = Grant("ledger", "BatchGetItem", keys=("BALANCE#*",))
 """Of a busy account, which leaves no moment to read them together."""
 _COUNT_DURATION = Grant("catalog", "UpdateItem", keys=OBSERVED)
+_COUNT_END = Grant("catalog", "UpdateItem", keys=COUNTED)
 _KNOW_PROVIDERS = Grant("catalog", "GetItem", keys=("HEAD", "VERSION#*"))
+_KNOW_HEALTH = Grant("catalog", "GetItem", keys=JUDGED)
 _CALL_PROVIDERS = (Grant("provider_keys", "GetSecretValue"), _KNOW_PROVIDERS)
 _INVOKE_MODELS = (Grant("bedrock_models", "InvokeModel"), Grant("bedrock_jobs", "InvokeModel"))
 """To converse and to start a job take the same permission as to invoke (botocore's model of bedrock-runtime)."""
@@ -258,6 +264,8 @@ FUNCTIONS = (
             Grant("task_tokens", "SendTaskSuccess"),
             *_CALL_PROVIDERS,
             *_INVOKE_MODELS,
+            _KNOW_HEALTH,
+            _COUNT_END,
         ),
         timeout_seconds=150,
         environment=(
@@ -270,7 +278,7 @@ FUNCTIONS = (
     ),
     Function(
         "poll_attempt",
-        (Grant("jobs", "GetItem UpdateItem"), *_CALL_PROVIDERS, _ASK_ABOUT_JOBS),
+        (Grant("jobs", "GetItem UpdateItem"), *_CALL_PROVIDERS, _ASK_ABOUT_JOBS, _COUNT_END),
         timeout_seconds=60,
         memory_mb=256,  # it mostly waits
         environment=("PROVIDER_BASE_URLS", "POLL_WINDOW_SECONDS", "CATALOG_KEPT_SECONDS"),
@@ -284,6 +292,7 @@ FUNCTIONS = (
             Grant("drive", "PutObject", keys=FILES),
             *_CALL_PROVIDERS,
             _ASK_ABOUT_JOBS,
+            _COUNT_END,
         ),
         timeout_seconds=300,
         memory_mb=1769,  # one full vCPU: hashing, probing and thumbnails are computing
@@ -291,10 +300,10 @@ FUNCTIONS = (
         environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS", "CATALOG_KEPT_SECONDS"),
         layers=("core", "vendor", "media"),
     ),
-    Function("settle", (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, _COUNT_DURATION)),
+    Function("settle", (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, _COUNT_DURATION, _COUNT_END)),
     Function(
         "fail",
-        (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, *_CALL_PROVIDERS),
+        (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, *_CALL_PROVIDERS, _KNOW_HEALTH, _COUNT_END),
         timeout_seconds=60,
         environment=("PROVIDER_BASE_URLS", "CATALOG_KEPT_SECONDS"),
     ),
@@ -320,6 +329,9 @@ FUNCTIONS = (
             *_MOVE_MONEY,
             _READ_SHARDS,
             _COUNT_DURATION,
+            _COUNT_END,
+            Grant("catalog", "GetItem PutItem UpdateItem", keys=JUDGED),
+            Grant("catalog", "Query", keys=COUNTED),
             Grant("ledger", "Query", index="listing"),
             Grant("projects", "Scan"),
             Grant("projects", "UpdateItem", keys=("PROJECT#*",)),
@@ -356,7 +368,7 @@ FUNCTIONS = (
         (
             Grant("catalog", "GetItem"),
             Grant("catalog", "PutItem", keys=("VERSION#*", *PUBLISHED)),
-            Grant("catalog", "UpdateItem", keys=PUBLISHED),
+            Grant("catalog", "UpdateItem", keys=(*PUBLISHED, *JUDGED)),
             Grant("catalog", "Query", keys=VERSIONS),
             Grant("projects", "GetItem PutItem UpdateItem Scan"),
             Grant("jobs", "GetItem"),

@@ -37,6 +37,7 @@ from gateway import (
     config,
     durations,
     fx,
+    health,
     ids,
     keys,
     ledger,
@@ -248,6 +249,7 @@ class World:
         catalog.forget()
         durations.forget()
         fx.forget()
+        health.forget()
         self._settle_in()
         self.faults.active = True
 
@@ -397,7 +399,7 @@ class World:
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)
-        for module in (advance, audit, ledger.reading, views, tables.items):
+        for module in (advance, audit, health, ledger.reading, views, tables.items):
             monkeypatch.setattr(module, "time", self.clock)
         real = aws.client
         monkeypatch.setattr(
@@ -549,7 +551,8 @@ COMPILED = compile_catalog()
 
 def cut(models: Collection[str]) -> dict[str, Any]:
     """A catalog of some models alone: worlds that are made by the hundred publish no more than they use."""
-    return {"models": [model for model in COMPILED["models"] if model["id"] in models], "families": {}}
+    chosen = [model for model in COMPILED["models"] if model["id"] in models]
+    return {"models": chosen, "families": {}, "providers": COMPILED["providers"]}
 
 
 FOUNDED: dict[str, tuple[Store, str, str]] = {}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from gateway import aws, drive, ids, jobs, nondelivery, outputs, providers, tables, telemetry
+from gateway import aws, drive, health, ids, jobs, nondelivery, outputs, providers, tables, telemetry
 from gateway.config import settings
 from gateway.money import exact
 from gateway.nondelivery import NonDelivery
@@ -119,7 +119,7 @@ def collect(generation_id: str) -> str:
     try:
         collected = outputs.collect(generation, jobs.order_of(generation), attempt, lambda: _finished(attempt))
     except outputs.Undelivered as error:
-        return _end(attempt, jobs.ATTEMPT_FAILED, error.code, error.message, retryable=error.retryable)
+        return end(attempt, jobs.ATTEMPT_FAILED, error.code, error.message, retryable=error.retryable)
     jobs.move(attempt, jobs.COLLECTED, outputs=collected)
     telemetry.logger.info("outputs collected", extra={"outputs": len(collected)})
     return SETTLE
@@ -129,18 +129,32 @@ def give_up(attempt: tables.Attempt) -> str:
     """Stop waiting for an attempt after its deadline: ask the provider to stop, and call it lost."""
     if attempt.reference:
         providers.provider(attempt.provider).cancel(attempt.reference)
-    return _end(attempt, jobs.LOST, NonDelivery.PROVIDER_LOST, "The provider gave no result in time.", retryable=False)
+    return end(attempt, jobs.LOST, NonDelivery.PROVIDER_LOST, "The provider gave no result in time.", retryable=False)
+
+
+def end(attempt: tables.Attempt, status: str, code: NonDelivery, message: str, *, retryable: bool) -> str:
+    """End an attempt that delivered nothing; answers the next step."""
+    error = nondelivery.reason(code, message, retryable=retryable)
+    if jobs.move(attempt, status, error=error):
+        health.count_failure(attempt.offer_id, error["code"])
+    telemetry.logger.warning("attempt ended", extra={"status": status, "code": error["code"]})
+    return FAIL
 
 
 def next_offer(generation: tables.Generation, order: tables.Order) -> Mapping[str, Any] | None:
     """The offer to try next, or None. An offer is tried once; fallback goes down the frozen, ranked list.
 
+    One whose breaker is open waits until no other is left: what was ranked may have waited, or run, for long.
     After the deadline there is none: what is submitted then is paid for and given up at the first poll.
     """
     if ids.now().timestamp() >= int(generation.deadline_at):
         return None
-    number = int(generation.attempt_no)
-    return order.offers[number] if number < len(order.offers) else None
+    tried = {attempt.offer_id for attempt in jobs.attempts_of(generation)}
+    left: list[Mapping[str, Any]] = [offer for offer in order.offers if offer["offer_id"] not in tried]
+    if len(left) < 2:
+        return left[0] if left else None
+    taken = (offer for offer in left if health.of(offer["offer_id"]).takes(generation.generation_id))
+    return next(taken, left[0])
 
 
 def wake(task_token: str, following: str) -> None:
@@ -176,7 +190,7 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
                 if isinstance(item, MediaBytes)
             ]
             if not staged:
-                return _end(
+                return end(
                     attempt,
                     jobs.ATTEMPT_FAILED,
                     NonDelivery.EMPTY_OUTPUT,
@@ -186,9 +200,9 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
             jobs.move(attempt, jobs.FINISHED, staged=staged, **_told(outcome))
             return COLLECT
         case Refused(code, message, retryable):
-            return _end(attempt, jobs.REFUSED, code, message, retryable=retryable)
+            return end(attempt, jobs.REFUSED, code, message, retryable=retryable)
         case Failed(code, message, retryable):
-            return _end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)
+            return end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)
         case _:
             jobs.move(attempt, jobs.UNCERTAIN)
             return POLL
@@ -216,12 +230,12 @@ def _ask(generation: tables.Generation, order: tables.Order, attempt: tables.Att
         case Finished():
             if not outputs.delivered(outcome, order.output_url_path):
                 message = "The provider finished without an output."
-                return _end(attempt, jobs.ATTEMPT_FAILED, NonDelivery.EMPTY_OUTPUT, message, retryable=True)
+                return end(attempt, jobs.ATTEMPT_FAILED, NonDelivery.EMPTY_OUTPUT, message, retryable=True)
             jobs.move(attempt, jobs.FINISHED, **_told(outcome))
             telemetry.logger.info("provider finished")
             return COLLECT
         case Failed(code, message, retryable):
-            return _end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)
+            return end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)
         case Running(progress) if progress is not None:
             jobs.note_progress(generation, progress)
     return None
@@ -244,13 +258,6 @@ def _finished(attempt: tables.Attempt) -> Finished:
     if isinstance(outcome, Failed):
         raise outputs.Undelivered(outcome.code, outcome.message, retryable=outcome.retryable)
     raise NotReady("the provider's result cannot be read just now")
-
-
-def _end(attempt: tables.Attempt, status: str, code: NonDelivery, message: str, *, retryable: bool) -> str:
-    error = nondelivery.reason(code, message, retryable=retryable)
-    jobs.move(attempt, status, error=error)
-    telemetry.logger.warning("attempt ended", extra={"status": status, "code": error["code"]})
-    return FAIL
 
 
 def _following(attempt: tables.Attempt) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gateway import advance, durations, ids, jobs, ledger, providers, records, tables, telemetry
+from gateway import advance, durations, health, ids, jobs, ledger, providers, records, tables, telemetry
 from gateway.config import settings
 from gateway.errors import AlreadyFinished, Unavailable
 from gateway.nondelivery import NonDelivery, reason
@@ -41,7 +41,7 @@ def settle(generation_id: str) -> None:
             raise
         return
     _tell_settled(generation, attempt, record, now)
-    _observe(generation, order, now)
+    _observe(generation, order, attempt, now)
 
 
 def fail(generation_id: str) -> str:
@@ -62,8 +62,8 @@ def fail(generation_id: str) -> str:
                 return advance.POLL
             advance.give_up(attempt)
         elif attempt.status == jobs.FINISHED:
-            unfetched = reason(NonDelivery.PROVIDER_ERROR, "The outputs could not be fetched.", retryable=True)
-            jobs.move(attempt, jobs.ATTEMPT_FAILED, error=unfetched)
+            unfetched = "The outputs could not be fetched."
+            advance.end(attempt, jobs.ATTEMPT_FAILED, NonDelivery.PROVIDER_ERROR, unfetched, retryable=True)
         attempt = jobs.current_attempt(generation)
     error = _reason(attempt)
     if error["retryable"] and advance.next_offer(generation, jobs.order_of(generation)) is not None:
@@ -168,11 +168,12 @@ def _tell_settled(
         telemetry.measure(costs, service=f"museway-{settings().stage}")
 
 
-def _observe(generation: tables.Generation, order: tables.Order, now: datetime) -> None:
-    """Let estimates learn from the run."""
-    seconds = (now - ids.moment(generation.created_at)).total_seconds()
+def _observe(generation: tables.Generation, order: tables.Order, attempt: tables.Attempt, now: datetime) -> None:
+    """Let estimates, and whoever chooses between offers, learn from the run."""
     try:
-        durations.observe(generation.model, Quote.from_dict(order.quote), seconds, now)
+        quote, seconds = Quote.from_dict(order.quote), phases(generation, attempt, now)
+        health.count_delivery(attempt.offer_id, durations.parameters_of(quote), seconds["ProviderSeconds"])
+        durations.observe(generation.model, quote, seconds["TotalSeconds"], now)
     except Exception:
         # The run is settled already: what fails here may not matter.
         telemetry.logger.exception("the duration was not counted")

@@ -96,6 +96,12 @@ def current_attempt(generation: tables.Generation) -> tables.Attempt | None:
     return tables.Attempt.find(generation.generation_id, number) if number else None
 
 
+def attempts_of(generation: tables.Generation) -> list[tables.Attempt]:
+    """The attempts that were begun, first to last."""
+    found = (tables.Attempt.find(generation.generation_id, one + 1) for one in range(int(generation.attempt_no)))
+    return [attempt for attempt in found if attempt is not None]
+
+
 def attempt_id(attempt: tables.Attempt) -> str:
     """An attempt's name in logs, in the drive's staging area and towards providers."""
     return f"{attempt.generation_id}-{int(attempt.attempt_no)}"
