@@ -72,7 +72,8 @@ class Grant:
 
     resource: str
     """A table, a dead-letter queue, or one of `jobs_stream`, `drive`, `inbox`, `machine` (the state machine),
-    `executions` and `task_tokens` (of it), `bus`, `provider_keys`."""
+    `executions` and `task_tokens` (of it), `bus`, `provider_keys` (the operator's),
+    `project_keys_key` (which encrypts the projects' own)."""
     actions: str
     """Action names without their service, separated by spaces."""
     index: str = ""
@@ -144,7 +145,13 @@ _READ_SHARDS = Grant("ledger", "BatchGetItem", keys=("BALANCE#*",))
 """Of a busy account, which leaves no moment to read them together."""
 _COUNT_DURATION = Grant("catalog", "UpdateItem", keys=OBSERVED)
 _KNOW_PROVIDERS = Grant("catalog", "GetItem", keys=("HEAD", "VERSION#*"))
-_CALL_PROVIDERS = (Grant("provider_keys", "GetSecretValue"), _KNOW_PROVIDERS)
+_CALL_PROVIDERS = (
+    Grant("provider_keys", "GetSecretValue"),
+    _KNOW_PROVIDERS,
+    Grant("projects", "GetItem", keys=("PROVIDER_KEY#*",)),
+    Grant("project_keys_key", "Decrypt"),
+)
+"""With the operator's keys, or one of the project's own: nothing else of a project is seen."""
 
 FUNCTIONS = (
     # Behind the API. API Gateway gives up after 30 s, so none may take longer.
@@ -232,7 +239,11 @@ FUNCTIONS = (
             Grant("ledger", "PutItem", keys=COUNTERS),
             Grant("ledger", "UpdateItem", keys=("HOLD#*", *COUNTERS)),
             Grant("ledger", "Query", index="listing"),
+            # A provider key is tested and sealed here, and opened nowhere behind the API but to cancel.
+            _KNOW_PROVIDERS,
+            Grant("project_keys_key", "Encrypt"),
         ),
+        environment=("PROVIDER_BASE_URLS", "CATALOG_KEPT_SECONDS"),
     ),
     Function(
         "callbacks",
@@ -404,6 +415,10 @@ ROUTES = (
     Route("DELETE", "/v1/keys/{key_id}", "projects"),
     Route("GET", "/v1/settings", "projects"),
     Route("PUT", "/v1/settings", "projects"),
+    Route("GET", "/v1/providers", "projects"),
+    Route("PUT", "/v1/providers/{provider}/key", "projects"),
+    Route("GET", "/v1/providers/{provider}/key", "projects"),
+    Route("DELETE", "/v1/providers/{provider}/key", "projects"),
     Route("POST", "/v1/callbacks/{provider}/{generation_id}/{token}", "callbacks", _WEBHOOK),
     Route("GET", "/health", "docs", _HEALTH),
     Route("GET", "/openapi.json", "docs", _HEALTH),

@@ -64,6 +64,7 @@ ENVIRONMENT = {
     "PROVIDER_TIMEOUT_SECONDS": "30", "DEADLINE_SECONDS_MAX": "600", "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "POWERTOOLS_METRICS_NAMESPACE": "Museway",
     "POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "PROJECT_KEYS_KEY_ARN": "alias/museway-test-project-keys",
 }  # fmt: skip
 PROJECT = "demo"
 GRANTED_MICROS = 10_000_000
@@ -398,7 +399,7 @@ class World:
         monkeypatch.setattr(
             aws, "client", lambda service: FaultyMachine(self) if service == "stepfunctions" else real(service)
         )
-        monkeypatch.setattr(providers, "provider", lambda _name: self.provider)
+        monkeypatch.setattr(providers, "provider", lambda _name, _own=None: self.provider)
         original = BaseClient._make_api_call
 
         def make_api_call(client: Any, operation: str, arguments: Any) -> Any:
@@ -440,6 +441,8 @@ class World:
             self.dynamodb.create_table(**schema_of(table))
         CLIENT("s3").create_bucket(Bucket="drive")
         CLIENT("events").create_event_bus(Name="museway-test")
+        key_id = CLIENT("kms").create_key()["KeyMetadata"]["KeyId"]
+        CLIENT("kms").create_alias(AliasName=ENVIRONMENT["PROJECT_KEYS_KEY_ARN"], TargetKeyId=key_id)
 
 
 class FaultyMachine:
@@ -543,7 +546,8 @@ COMPILED = compile_catalog()
 
 def cut(models: Collection[str]) -> dict[str, Any]:
     """A catalog of some models alone: worlds that are made by the hundred publish no more than they use."""
-    return {"models": [model for model in COMPILED["models"] if model["id"] in models], "families": {}}
+    kept = [model for model in COMPILED["models"] if model["id"] in models]
+    return {"models": kept, "families": {}, "providers": COMPILED["providers"]}
 
 
 FOUNDED: dict[str, tuple[Store, str, str]] = {}

@@ -8,7 +8,7 @@ Reading order, top down; imports point the same way and the linter holds them to
     operator, callbacks                          use cases: where concepts meet
     alerts, audit                                over a project's money: what it must be told, whether it adds up
     closing > advance > outputs                  one generation's steps: settle or release, submit and poll, collect
-    keys, projects                               what an account is made of: its API keys, its settings
+    keys, projects, provider_keys                what an account is made of: API keys, settings, keys elsewhere
     auth, catalog, durations, fx, jobs, ledger,
     drive, archive, sources, providers           concepts; siblings do not import each other
     tables, media, url_guard, events > transport the stores, the bytes, the bus, the network

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from gateway import aws, drive, ids, jobs, nondelivery, outputs, providers, tables, telemetry
+from gateway import aws, drive, ids, jobs, nondelivery, outputs, provider_keys, tables, telemetry
 from gateway.config import settings
 from gateway.money import exact
 from gateway.nondelivery import NonDelivery
@@ -49,7 +49,7 @@ def submit(generation_id: str, task_token: str) -> None:
         # Another clock may still see time left, and send it here again and again.
         jobs.note_nothing_left(generation)
     # Asked for before the attempt is written: what cannot be loaded or read here has not been sent.
-    provider = providers.provider(offer["provider"]) if offer else None
+    provider = provider_keys.adapter(offer["provider"], jobs.own_key_of(generation, offer)) if offer else None
     begun = jobs.begin_attempt(generation, offer, task_token, ids.now()) if offer else None
     if offer is None or provider is None or begun is None:
         wake(task_token, FAIL if offer is None else POLL)
@@ -126,7 +126,7 @@ def collect(generation_id: str) -> str:
 def give_up(attempt: tables.Attempt) -> str:
     """Stop waiting for an attempt after its deadline: ask the provider to stop, and call it lost."""
     if attempt.reference:
-        providers.provider(attempt.provider).cancel(attempt.reference)
+        provider_keys.adapter(attempt.provider, attempt.own_key_of).cancel(attempt.reference)
     return _end(attempt, jobs.LOST, NonDelivery.PROVIDER_LOST, "The provider gave no result in time.", retryable=False)
 
 
@@ -196,7 +196,7 @@ def _stop_if_cancelled(attempt: tables.Attempt, reference: Mapping[str, str]) ->
     """The caller cancelled while the POST was under way: only now can the provider be told which job to stop."""
     found = tables.Attempt.find(attempt.generation_id, int(attempt.attempt_no))
     if found is not None and found.status == jobs.CANCELLED:
-        providers.provider(attempt.provider).cancel(reference)
+        provider_keys.adapter(attempt.provider, attempt.own_key_of).cancel(reference)
         telemetry.logger.info("cancelled job stopped")
 
 
@@ -204,7 +204,7 @@ def _ask(generation: tables.Generation, order: tables.Order, attempt: tables.Att
     """Ask the provider once and write down what it said; None when there is nothing new."""
     if not attempt.reference:
         return None
-    outcome = providers.provider(attempt.provider).poll(attempt.reference)
+    outcome = provider_keys.adapter(attempt.provider, attempt.own_key_of).poll(attempt.reference)
     match outcome:
         case Finished():
             if not outputs.delivered(outcome, order.output_url_path):
@@ -231,7 +231,7 @@ def _told(finished: Finished) -> dict[str, Any]:
 
 def _finished(attempt: tables.Attempt) -> Finished:
     """The provider's result again, with fresh URLs. Raises NotReady when it cannot be had just now."""
-    outcome = providers.provider(attempt.provider).poll(attempt.reference or {})
+    outcome = provider_keys.adapter(attempt.provider, attempt.own_key_of).poll(attempt.reference or {})
     if isinstance(outcome, Finished):
         return outcome
     if isinstance(outcome, Failed):

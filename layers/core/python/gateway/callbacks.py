@@ -6,7 +6,7 @@ has one. What the body says of the result is not used; the execution wakes up an
 
 from collections.abc import Mapping
 
-from gateway import advance, ids, jobs, providers, tables, telemetry
+from gateway import advance, ids, jobs, provider_keys, tables, telemetry
 from gateway.errors import NotFound, Unauthorized
 from gateway.provider import ForgedWebhook
 
@@ -26,7 +26,7 @@ def receive(provider: str, generation_id: str, token: str, headers: Mapping[str,
         provider=provider,
     )
     try:
-        reference = providers.provider(provider).webhook_reference(headers, body)
+        reference = provider_keys.adapter(provider, attempt.own_key_of).webhook_reference(headers, body)
     except ForgedWebhook as error:
         telemetry.logger.warning("callback refused", extra={"reason": str(error)})
         telemetry.measure({"CallbacksRefused": 1}, provider=provider)

@@ -130,8 +130,10 @@ def rate_table(book: pricing.PriceBook) -> list[dict[str, Any]]:
     ]
 
 
-def estimate_view(found: catalog.Model, quote: pricing.Quote, warnings: tuple[str, ...]) -> dict[str, Any]:
-    """The contract's shape of a quote, with the time that runs like it took."""
+def estimate_view(
+    found: catalog.Model, quote: pricing.Quote, maximum_micros: int, warnings: tuple[str, ...]
+) -> dict[str, Any]:
+    """The contract's shape of a quote, with the most that may be held and the time that runs like it took."""
     duration = durations.estimate(found.model_id, quote, found.estimated_time_seconds)
     return {
         "model": found.model_id,
@@ -139,7 +141,8 @@ def estimate_view(found: catalog.Model, quote: pricing.Quote, warnings: tuple[st
         "confidence": duration.confidence,
         "sample_size": duration.sample_size,
         "expected_micros": quote.expected_micros,
-        "maximum_micros": quote.maximum_micros,
+        "maximum_micros": maximum_micros,
+        "byok": quote.terms.byok,
         "credits": number(to_credits(quote.expected_micros)),
         "lines": [_line_view(line) for line in quote.lines],
         "assumptions": list(quote.assumptions),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gateway import advance, durations, ids, jobs, ledger, providers, records, tables, telemetry
+from gateway import advance, durations, ids, jobs, ledger, provider_keys, records, tables, telemetry
 from gateway.config import settings
 from gateway.errors import AlreadyFinished, Unavailable
 from gateway.nondelivery import NonDelivery, reason
@@ -144,7 +144,7 @@ def _stop(attempt: tables.Attempt | None) -> None:
     if attempt is None or attempt.status != jobs.CANCELLED:
         return
     if attempt.reference:
-        providers.provider(attempt.provider).cancel(attempt.reference)
+        provider_keys.adapter(attempt.provider, attempt.own_key_of).cancel(attempt.reference)
     if attempt.task_token:
         advance.wake(attempt.task_token, advance.DONE)
 

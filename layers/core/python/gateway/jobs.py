@@ -111,8 +111,14 @@ def order_of(generation: tables.Generation) -> tables.Order:
 
 def offer_of(order: tables.Order, attempt: tables.Attempt) -> Mapping[str, Any]:
     """The frozen offer that an attempt was submitted to."""
-    offer: Mapping[str, Any] = next(o for o in order.offers if o["offer_id"] == attempt.offer_id)
+    wanted = (attempt.offer_id, attempt.own_key_of is not None)
+    offer: Mapping[str, Any] = next(o for o in order.offers if (o["offer_id"], o.get("byok", False)) == wanted)
     return offer
+
+
+def own_key_of(generation: tables.Generation, offer: Mapping[str, Any]) -> str | None:
+    """The project with whose own key a frozen offer is asked; None: with the deployment's."""
+    return str(generation.project_id) if offer.get("byok") else None
 
 
 def begin_attempt(
@@ -129,6 +135,7 @@ def begin_attempt(
         attempt_no=number,
         provider=offer["provider"],
         offer_id=offer["offer_id"],
+        own_key_of=own_key_of(generation, offer),
         status=SUBMITTING,
         callback_sha256=hashlib.sha256(callback_token.encode()).hexdigest(),
         task_token=task_token,

@@ -24,10 +24,11 @@ def billing_record(
     `amount_micros` is charged: what the lines come to, at most what was held. What the lines say beyond it (a
     provider may report more than the quote allowed for) is `loss_micros`, and the operator's.
     """
-    quote = Quote.from_dict(order.quote).delivered(len(attempt.outputs or ()), attempt.usage or {})
+    offer = jobs.offer_of(order, attempt)
+    frozen = Quote.from_dict(order.quote).under(byok=offer.get("byok", False))
+    quote = frozen.delivered(len(attempt.outputs or ()), attempt.usage or {})
     full_micros, held_micros = quote.expected_micros, int(generation.held_micros)
     amount_micros = min(full_micros, held_micros)
-    offer = jobs.offer_of(order, attempt)
     record = {
         "record_id": ids.derived("rec", generation.generation_id),
         "generation_id": generation.generation_id,

@@ -65,6 +65,7 @@ def _attempt_view(attempt: tables.Attempt) -> dict[str, Any]:
     return {
         "provider": attempt.provider,
         "offer": attempt.offer_id,
+        "byok": attempt.own_key_of is not None,
         "status": attempt.status,
         "error": attempt.error,
         "started_at": attempt.started_at,

@@ -18,7 +18,8 @@ class Estimate(GenerateMedia):
 
     def order(self) -> Order:
         """The order that would be made, refused for the same reasons."""
-        control = {"model", "max_price_micros", "session_id", "metadata", "kind", "output_path", "output_url_path"}
+        control = {"model", "max_price_micros", "allow_platform_key", "session_id", "metadata", "kind"}
+        control |= {"output_path", "output_url_path"}
         typed = self.model_dump(exclude=control, exclude_none=True) if self.inputs is None else {}
         return Order(
             model=self.model,
@@ -27,6 +28,7 @@ class Estimate(GenerateMedia):
             output_path=self.output_path,
             output_url_path=self.output_url_path,
             kind=self.kind,
+            allow_platform_key=self.allow_platform_key,
         )
 
 

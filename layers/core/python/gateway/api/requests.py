@@ -14,6 +14,9 @@ Kind = Literal["auto", "image", "video", "audio", "text"]
 OutputPath = Annotated[str | None, Field(max_length=512, examples=["renders/spin.mp4"])]
 OutputUrlPath = Annotated[str | None, Field(max_length=200, examples=["outputs[0].asset.url"])]
 SessionId = Annotated[str | None, Field(max_length=200, description="Groups calls in the cost view")]
+AllowPlatformKey = Annotated[
+    StrictBool, Field(description="Where the project has a provider key of its own: fall back to the deployment's")
+]
 Metadata = Annotated[dict[str, str] | None, Field(max_length=16, description="Yours; kept and shown, never read")]
 # Building a validator takes milliseconds of every cold start: those of the rarer routes are built at their first call.
 _LATE = True
@@ -36,12 +39,13 @@ class GenerateMedia(BaseModel):
     sound: StrictBool | None = None
     seed: StrictInt | None = None
     max_price_micros: Micros | None = None
+    allow_platform_key: AllowPlatformKey = False
     session_id: SessionId = None
     metadata: Metadata = None
 
     def order(self) -> Order:
         """The order that this request makes."""
-        control = {"model", "max_price_micros", "session_id", "metadata"}
+        control = {"model", "max_price_micros", "allow_platform_key", "session_id", "metadata"}
         given = self.model_dump(exclude=control, exclude_none=True)
         return Order(
             model=self.model,
@@ -50,6 +54,7 @@ class GenerateMedia(BaseModel):
             session_id=self.session_id,
             metadata=self.metadata,
             max_price_micros=self.max_price_micros,
+            allow_platform_key=self.allow_platform_key,
         )
 
 
@@ -76,6 +81,7 @@ class MediaGenerate(BaseModel):
     output_path: OutputPath = None
     output_url_path: OutputUrlPath = None
     max_price_micros: Micros | None = None
+    allow_platform_key: AllowPlatformKey = False
     session_id: SessionId = None
     metadata: Metadata = None
 

@@ -38,6 +38,8 @@ class Offer:
     cost_basis: str
     costs: tuple[pricing.PriceBook, ...]
     """What the provider asks of us; none: what we ask ourselves."""
+    byok: bool = False
+    """Whether it is asked on the account of whoever calls: never so in the catalog, an order says it."""
 
     def is_alive(self, now: datetime) -> bool:
         """Whether the provider still serves it."""

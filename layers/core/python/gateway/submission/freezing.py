@@ -65,7 +65,7 @@ def frozen(
         status=jobs.PENDING,
         metadata=order.metadata,
         warnings=warnings or None,
-        held_micros=priced.quote.maximum_micros,
+        held_micros=priced.maximum_micros,
         estimated_time_seconds=priced.model.estimated_time_seconds,
         await_seconds=_await_seconds(first),
         deadline_at=int(now.timestamp()) + min(first["deadline_seconds"], settings().deadline_seconds_max),
@@ -116,6 +116,7 @@ def _offer(offer: catalog.Offer, inputs: Mapping[str, Any]) -> dict[str, Any]:
         "typical_seconds": offer.typical_seconds,
         "deadline_seconds": offer.deadline_seconds,
         "cost_basis": offer.cost_basis,
+        "byok": offer.byok,
     }
 
 

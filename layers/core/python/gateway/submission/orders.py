@@ -1,7 +1,7 @@
 """An order and its price: find the model, hold the inputs to its limits, look at its media, quote it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +28,8 @@ class Order:
     output_path: str | None = None
     output_url_path: str | None = None
     kind: str = "auto"
+    allow_platform_key: bool = False
+    """Whether our key may be used where the project's own at a provider does not serve."""
     batch_size: int | None = None
     """How many orders came with it, where it came in a batch: a repeat of the batch is of the same size."""
 
@@ -42,6 +44,7 @@ class Order:
             "output_path": self.output_path,
             "output_url_path": self.output_url_path,
             "kind": None if self.kind == "auto" else self.kind,
+            "allow_platform_key": self.allow_platform_key or None,
             "batch_size": self.batch_size,
             **{f"inputs.{name}": value for name, value in self.inputs.items()},
         }
@@ -54,15 +57,30 @@ class Priced:
 
     model: catalog.Model
     offers: tuple[catalog.Offer, ...]
-    """Those that still serve the model, best first."""
+    """Those that still serve the model and may be tried, best first."""
     normalized: requests.Normalized
     quote: pricing.Quote
+    """The price with the first of the offers."""
     warnings: tuple[str, ...]
+
+    @property
+    def maximum_micros(self) -> int:
+        """What the call can cost at most, by whichever of the offers it is delivered."""
+        return max(self.quote.under(byok=offer.byok).maximum_micros for offer in self.offers)
 
 
 def terms_of(project: tables.Project) -> pricing.Terms:
-    """The terms of a project's plan."""
-    return pricing.Terms(int(project.margin_bps), int(project.platform_fee_bps))
+    """The terms of a project's plan, with the providers that it has keys at."""
+    bps = (int(project.margin_bps), int(project.platform_fee_bps))
+    return pricing.Terms(*bps, own_providers=project.own_providers)
+
+
+def by_account(
+    offers: tuple[catalog.Offer, ...], own_providers: frozenset[str], *, allow_platform_key: bool
+) -> tuple[catalog.Offer, ...]:
+    """The offers that may be tried: those on the project's own accounts; ours where there are none, or as the rest."""
+    own = tuple(replace(offer, byok=True) for offer in offers if offer.provider in own_providers)
+    return own + offers if allow_platform_key or not own else own
 
 
 def estimate(order: Order, terms: pricing.Terms) -> Priced:
@@ -79,7 +97,7 @@ def price(order: Order, terms: pricing.Terms) -> Priced:
     Raises a GatewayError of the catalog, the limits or the sources, or PriceAboveMaximum.
     """
     priced = _priced(order, terms, looks_at_all=True)
-    maximum_micros = priced.quote.maximum_micros
+    maximum_micros = priced.maximum_micros
     if order.max_price_micros is not None and maximum_micros > order.max_price_micros:
         raise PriceAboveMaximum(
             "This call may cost more than your max_price_micros.",
@@ -115,14 +133,15 @@ def _priced(order: Order, terms: pricing.Terms, *, looks_at_all: bool) -> Priced
     now = ids.now()
     snapshot = catalog.current()
     model = snapshot.model(order.model)
-    offers = model.live_offers(now)
-    if not offers:
+    alive = model.live_offers(now)
+    if not alive:
         raise _retired(snapshot, model, order, terms, now)
+    offers = by_account(alive, terms.own_providers, allow_platform_key=order.allow_platform_key)
     normalized = _normalized(model, order)
     _check_kind(order.kind, model)
     _check_paths(order)
     wanted = [source for source in normalized.media if looks_at_all or source.input in model.measures]
-    quote = model.quote(normalized.inputs, now, terms, _measured(model, wanted))
+    quote = model.quote(normalized.inputs, now, terms, _measured(model, wanted)).under(byok=offers[0].byok)
     warnings = (*normalized.warnings, *_sunset_warning(model, now))
     return Priced(model, offers, normalized, quote, warnings)
 

@@ -149,6 +149,8 @@ class Attempt(Item):
     attempt_no = NumberAttribute()
     provider = UnicodeAttribute()
     offer_id = UnicodeAttribute()
+    own_key_of = UnicodeAttribute(null=True)
+    """The project with whose own key it is made; none: with the deployment's."""
     status = UnicodeAttribute()
     callback_sha256 = UnicodeAttribute()
     task_token = UnicodeAttribute(null=True)
