@@ -287,6 +287,7 @@ FUNCTIONS = (
         ),
         timeout_seconds=300,
         memory_mb=1769,  # one full vCPU: hashing, probing and thumbnails are computing
+        disk_mb=3072,  # `outputs.TOGETHER_BYTES_MAX`, and a rendition of one of `BYTES_MAX`
         environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS", "CATALOG_KEPT_SECONDS"),
         layers=("core", "vendor", "media"),
     ),

@@ -8,6 +8,7 @@ import sys
 import zlib
 from functools import cache
 
+import av
 import pytest
 from PIL import Image
 
@@ -58,6 +59,21 @@ def on_disk(tmp_path):
         return path
 
     return write
+
+
+def optimized(path, facts):
+    """What is made for showing, and its type; None where nothing is."""
+    into = path.with_suffix(".optimized")
+    media_type = media.optimize(path, facts, into)
+    assert into.exists() == (media_type is not None)
+    return (into.read_bytes(), media_type) if media_type else None
+
+
+def packets(data):
+    """The encoded pictures and sounds of a film, by stream."""
+    with av.open(io.BytesIO(data)) as container:
+        found = [(one.stream.type, bytes(one)) for one in container.demux() if one.size]
+    return sorted(found)
 
 
 def reason(path, **options):
@@ -218,7 +234,7 @@ class TestHostile:
         facts = media.inspect(path)
         assert facts.kind == "image"
         assert media.thumbnail(path, facts)
-        assert media.optimized(path, facts) is None
+        assert optimized(path, facts) is None
 
     @pytest.mark.parametrize(("box", "offset"), [(b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20), (b"elst", 12)])
     def test_a_duration_in_a_header_is_only_a_claim(self, box, offset, on_disk):
@@ -271,26 +287,45 @@ class TestSmallPictures:
         facts = media.inspect(path)
         small = Image.open(io.BytesIO(media.thumbnail(path, facts)))
         assert (small.format, small.size) == ("JPEG", (160, 96))
-        assert media.optimized(path, facts) is None
+
+    @pytest.mark.parametrize("name", FILMS)
+    def test_a_film_whose_index_lies_behind_its_pictures_gets_one_with_the_index_first(self, name, on_disk):
+        path = on_disk(made(name))
+        facts = media.inspect(path)
+        found = optimized(path, facts)
+        if name not in {"video/mp4", "video/quicktime"}:
+            assert found is None
+            return
+        data, media_type = found
+        assert media_type == media.sniff(data) == "video/mp4"
+        assert data.index(b"moov") < data.index(b"mdat")
+        again = media.inspect(on_disk(data))
+        told = (again.width, again.height, again.duration_seconds, again.has_audio)
+        assert told == (facts.width, facts.height, facts.duration_seconds, facts.has_audio)
+        assert packets(data) == packets(made(name))
+
+    def test_what_mp4_has_no_place_for_stays_as_it_is(self, on_disk):
+        path = on_disk(film("mov", "mpeg4", "pcm_mulaw"))
+        assert optimized(path, media.inspect(path)) is None
 
     @pytest.mark.parametrize("name", PICTURES)
     def test_of_every_picture(self, name, on_disk):
         path = on_disk(made(name))
         facts = media.inspect(path)
         assert media.thumbnail(path, facts)
-        data, media_type = media.optimized(path, facts)
+        data, media_type = optimized(path, facts)
         assert media_type == media.sniff(data) == "image/webp"
 
     def test_optimized_is_bounded(self, on_disk):
         path = on_disk(picture("JPEG", size=(3200, 80)))
-        data, _ = media.optimized(path, media.inspect(path))
+        data, _ = optimized(path, media.inspect(path))
         assert Image.open(io.BytesIO(data)).size == (1600, 40)
 
     def test_none_of_sound(self, on_disk):
         path = on_disk(made("audio/mpeg"))
         facts = media.inspect(path)
         assert media.thumbnail(path, facts) is None
-        assert media.optimized(path, facts) is None
+        assert optimized(path, facts) is None
 
 
 def test_decoders_are_imported_when_needed():
@@ -308,7 +343,7 @@ class TestText:
         assert (facts.width, facts.height, facts.duration_seconds, facts.has_audio) == (None, None, None, False)
         assert facts.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
         assert media.thumbnail(path, facts) is None
-        assert media.optimized(path, facts) is None
+        assert optimized(path, facts) is None
         assert media.EXTENSIONS[facts.media_type] == ".txt"
 
     @pytest.mark.parametrize(

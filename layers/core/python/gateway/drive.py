@@ -1,9 +1,9 @@
 """A project's files in S3: keys, signed URLs, uploads. People reach files by signed URLs only."""
 
 import re
-from collections.abc import Mapping
-from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from gateway import aws, ids
 from gateway.config import settings
@@ -14,6 +14,9 @@ SIGNED_SECONDS_MAX = 6 * 3600
 """A signed URL dies with the credentials that signed it; a function's last at least this long."""
 UPLOAD_SECONDS = 900
 UPLOAD_BYTES_MAX = 100_000_000
+PART_BYTES = 32 * 1024 * 1024
+"""A part that fails is sent again, and not the whole file."""
+CHUNK_BYTES = 1024 * 1024
 _MEDIA_TYPES = re.compile(r"(image|video|audio)/[a-z0-9.+-]+")
 _SAFE_PATH = re.compile(r"[\w][\w.@+=,() /-]*")
 
@@ -35,9 +38,23 @@ def key_of(project_id: str, drive_path: str) -> str:
     return f"projects/{project_id}/{drive_path}"
 
 
-def put_file(project_id: str, drive_path: str, body: BinaryIO | bytes, media_type: str) -> None:
-    """Write a file; the same path again overwrites it."""
-    _put(key_of(project_id, drive_path), body, media_type)
+def put_file(project_id: str, drive_path: str, file: Path, media_type: str) -> None:
+    """Write a file, in parts when it is large; the same path again overwrites it."""
+    from boto3.s3.transfer import TransferConfig
+
+    aws.client("s3").upload_file(
+        str(file),
+        settings().drive_bucket,
+        key_of(project_id, drive_path),
+        ExtraArgs={"ContentType": media_type},
+        # One part after the other: threads would hold as many in memory, and one connection fills a function's line.
+        Config=TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, use_threads=False),
+    )
+
+
+def put_bytes(project_id: str, drive_path: str, data: bytes, media_type: str) -> None:
+    """Write a small file; the same path again overwrites it."""
+    _put(key_of(project_id, drive_path), data, media_type)
 
 
 def signed_url(project_id: str, drive_path: str, ttl_seconds: int = SIGNED_SECONDS) -> str:
@@ -127,10 +144,11 @@ def stage(attempt_id: str, number: int, data: bytes, media_type: str | None) -> 
     return key
 
 
-def fetch_staged(key: str, file: BinaryIO) -> None:
-    """Read staged bytes into a file."""
-    aws.client("s3").download_fileobj(settings().drive_bucket, key, file)
+def staged(key: str) -> Iterator[bytes]:
+    """Staged bytes, piece by piece."""
+    found = aws.client("s3").get_object(Bucket=settings().drive_bucket, Key=key)
+    yield from found["Body"].iter_chunks(CHUNK_BYTES)
 
 
-def _put(key: str, body: BinaryIO | bytes, media_type: str) -> None:
-    aws.client("s3").put_object(Bucket=settings().drive_bucket, Key=key, Body=body, ContentType=media_type)
+def _put(key: str, data: bytes, media_type: str) -> None:
+    aws.client("s3").put_object(Bucket=settings().drive_bucket, Key=key, Body=data, ContentType=media_type)

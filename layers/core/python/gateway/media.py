@@ -131,12 +131,12 @@ def kind_of(media_type: str) -> Kind:
     return _FORMATS[media_type].kind
 
 
-def inspect(path: str | Path, *, expected_kind: Kind | None = None) -> Facts:
+def inspect(path: str | Path, *, expected_kind: Kind | None = None, sha256: str | None = None) -> Facts:
     """Measure a file, making sure that it is media and whole. Its name says nothing; its content does.
 
     Images are decoded; of video and audio every packet is read and a frame decoded, so the duration is what
     is there and not what a header says. Text counts only where it is expected: an error page is text too.
-    Raises `UnusableOutput`.
+    `sha256` is the file's, where it is known already. Raises `UnusableOutput`.
     """
     path = Path(path)
     if expected_kind == "text":
@@ -152,8 +152,6 @@ def inspect(path: str | Path, *, expected_kind: Kind | None = None) -> Facts:
         raise UnusableOutput(f"Expected {expected_kind}, got {measured.kind}.", "wrong_kind")
     if measured.kind == "audio":
         media_type = _AUDIO_ONLY.get(media_type, media_type)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Facts(
         media_type=media_type,
         kind=measured.kind,
@@ -162,7 +160,7 @@ def inspect(path: str | Path, *, expected_kind: Kind | None = None) -> Facts:
         duration_seconds=measured.duration_seconds,
         has_audio=measured.has_audio,
         bytes=path.stat().st_size,
-        sha256=digest,
+        sha256=sha256 or _sha256(path),
     )
 
 
@@ -179,16 +177,28 @@ def thumbnail(path: str | Path, facts: Facts) -> bytes | None:
         return out.getvalue()
 
 
-def optimized(path: str | Path, facts: Facts) -> tuple[bytes, str] | None:
-    """A still image as WebP, longest side 1600, for showing; None for everything else."""
+def optimize(path: str | Path, facts: Facts, into: Path) -> str | None:
+    """Write what is quick to show to the file `into`; its media type, or None where there is nothing to gain.
+
+    A still image becomes a WebP, longest side 1600. A video whose index lies behind its pictures becomes an MP4 with
+    the index first, so that it plays while it loads; pictures and sound stay as they are.
+    Raises `UnusableOutput` for an image that cannot be decoded.
+    """
+    path = Path(path)
+    if facts.kind == "video":
+        return "video/mp4" if _FORMATS[facts.media_type].decoder == "mov" and _index_first(path, into) else None
     if facts.kind != "image":
         return None
-    with _trouble_means_unusable(), _picture(Path(path), facts) as picture:
+    with _trouble_means_unusable(), _picture(path, facts) as picture:
         if getattr(picture, "n_frames", 1) > 1:
             return None
-        out = BytesIO()
-        _shrunk(picture, OPTIMIZED_SIDE).save(out, "WEBP", quality=80, method=4)
-        return out.getvalue(), "image/webp"
+        _shrunk(picture, OPTIMIZED_SIDE).save(into, "WEBP", quality=80, method=4)
+        return "image/webp"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _inspect_text(path: Path) -> Facts:
@@ -273,19 +283,51 @@ def _measure_stream(path: Path, form: _Format) -> _Measured:
 
 
 def _require_whole_boxes(path: Path) -> None:
-    """Every top-level box of an MP4 must end within the file (ISO 14496-12, 4.2)."""
+    """Every top-level box of an MP4 must end within the file."""
+    size = path.stat().st_size
+    if any(length < 8 or at + length > size for _, at, length in _boxes(path)):
+        raise UnusableOutput("The file is damaged or cut off.", "truncated")
+
+
+def _boxes(path: Path) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, place and length of the top-level boxes of an MP4, as they claim it (ISO 14496-12, 4.2)."""
     size = path.stat().st_size
     at = 0
     with path.open("rb") as file:
         while at < size:
             file.seek(at)
-            length, _kind, long_length = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
-            if length == 0:  # to the end of the file
-                return
-            length = long_length if length == 1 else length
-            if length < 8 or at + length > size:
-                raise UnusableOutput("The file is damaged or cut off.", "truncated")
-            at += length
+            length, kind, long_length = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
+            length = {0: size - at, 1: long_length}.get(length, length)
+            yield kind, at, length
+            at += max(length, 8)
+
+
+def _index_first(path: Path, into: Path) -> bool:
+    """Write an MP4 whose index comes first; False where it does already, or where that cannot be done.
+
+    FFmpeg's muxer writes the file and then moves everything behind the index, a piece at a time.
+    """
+    import av
+
+    kinds = [kind for kind, _, _ in _boxes(path) if kind in {b"moov", b"mdat"}]
+    if kinds[:1] == [b"moov"]:
+        return False
+    try:
+        with (
+            _opened_container(path, "mov") as source,
+            av.open(f"file:{into.absolute()}", "w", format="mp4", options={"movflags": "+faststart"}) as made,
+        ):
+            kept = [one for one in (_moving_pictures(source), next(iter(source.streams.audio), None)) if one]
+            ours = {one.index: made.add_stream_from_template(one) for one in kept}
+            for packet in source.demux(kept):
+                if packet.dts is not None:
+                    packet.stream = ours[packet.stream.index]
+                    made.mux(packet)
+    except (av.FFmpegError, ValueError):
+        # A codec that MP4 has no place for: the video is delivered as it is.
+        into.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _is_open_ended(path: Path) -> bool:

@@ -4,25 +4,39 @@ An output counts only when its bytes are here and are media, or text where text 
 calls done but cannot be opened is not delivered, and not billed.
 """
 
+import hashlib
 import json
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import jmespath
 
 from gateway import drive, media, tables, telemetry
 from gateway.errors import SourceRefused
 from gateway.nondelivery import NonDelivery
+from gateway.pricing import Quote
 from gateway.provider import Finished, MediaUrl
 
-BYTES_MAX = 450_000_000
-"""One output at a time lies in the function's temporary storage, which holds 512 MB."""
-DOWNLOAD_SECONDS = 240
+BYTES_MAX = 1_000_000_000
+"""Of one output."""
+TOGETHER_BYTES_MAX = 2_000_000_000
+"""Of a generation's outputs, which lie in the function's temporary storage beside one rendition of the largest."""
+OUTPUTS_MAX = 32
+"""More than any model makes at once; a provider's list is read no further."""
+FETCH_SECONDS = 240
+"""For all outputs; the rest of the function's time is for looking inside and storing."""
 TEXT_BYTES_SHOWN_MAX = 32 * 1024
 """As JSON. A generation is one item of the store (400 KB), and 100 of them one answer of a function (6 MB)."""
 EXPIRED_STATUSES = frozenset({401, 403, 404, 410})
+_NEVER_FETCHED = {
+    "source_too_large": "The provider's output is too large.",
+    "unsafe_url": "The provider's output lies at an address that nothing is fetched from.",
+}
+"""Refusals that another try would only repeat."""
 
 
 class Undelivered(Exception):
@@ -54,97 +68,163 @@ def collect(
 ) -> list[dict[str, Any]]:
     """Copy an attempt's outputs into the drive and describe them. Running it again overwrites the same files.
 
-    `ask_again` reads the provider's result, with fresh URLs. Raises Undelivered when no output is usable.
-    Other failures (a broken connection) pass through: trying again may help.
+    `ask_again` reads the provider's result, with fresh URLs. Of more outputs than were priced only as many are
+    delivered: a caller who asked for one gets one, and nothing is given away that was neither asked for nor paid.
+    Raises Undelivered when no output is usable. Other failures (a broken connection) pass through: trying again may
+    help.
     """
+    places = _Staged(attempt.staged) if attempt.staged else _AtProvider(ask_again, order.output_url_path)
+    wanted = min(Quote.from_dict(order.quote).outputs or OUTPUTS_MAX, OUTPUTS_MAX)
     with TemporaryDirectory() as folder:
-        if attempt.staged:
-            fetchers = [_from_staging(item["key"]) for item in attempt.staged]
-        else:
-            count = len(delivered(ask_again(), order.output_url_path))
-            fetchers = [_from_provider(number, ask_again, order.output_url_path) for number in range(count)]
+        fetched = _fetched(places, wanted, Path(folder), cast("media.Kind", generation.kind))
         collected: list[dict[str, Any]] = []
-        refused: list[Undelivered] = []
-        for number, fetch in enumerate(fetchers):
-            try:
-                path, facts = _usable(fetch, Path(folder) / str(number), cast("media.Kind", generation.kind))
-            except Undelivered as error:
-                refused.append(error)
-                telemetry.logger.warning("output unusable", extra={"number": number, "code": error.code})
-                continue
+        for path, facts in fetched:
             shown = sum(_json_bytes(one["text"]) for one in collected)
             drive_path = _drive_path(generation.generation_id, order.output_path, len(collected), facts)
             collected.append(_keep(generation.project_id, drive_path, path, facts, TEXT_BYTES_SHOWN_MAX - shown))
             path.unlink()
-    if not collected:
-        raise (
-            refused[0] if refused else Undelivered(NonDelivery.EMPTY_OUTPUT, "The provider finished without an output.")
-        )
     return collected
 
 
-def _from_staging(key: str) -> Callable[[Path], None]:
-    def fetch(path: Path) -> None:
-        with path.open("wb") as file:
-            drive.fetch_staged(key, file)
+class _Places(Protocol):
+    """Where an attempt's outputs are, by their numbers."""
 
-    return fetch
+    def urgent_first(self) -> list[int]:
+        """The numbers, in the order in which to fetch them."""
+        ...
+
+    def fetch(self, number: int, file: "_Hashed", max_bytes: int, ends_at: float, *, again: bool) -> None:
+        """Write an output to `file`. Raises Undelivered, SourceRefused."""
+        ...
 
 
-def _from_provider(
-    number: int, ask_again: Callable[[], Finished], output_url_path: str | None
-) -> Callable[[Path], None]:
-    def fetch(path: Path) -> None:
+class _Staged:
+    """Outputs that came inside the provider's answer."""
+
+    def __init__(self, staged: list[dict[str, Any]]) -> None:
+        self._keys = [item["key"] for item in staged]
+
+    def urgent_first(self) -> list[int]:
+        return list(range(len(self._keys)))
+
+    def fetch(self, number: int, file: "_Hashed", max_bytes: int, ends_at: float, *, again: bool) -> None:  # noqa: ARG002
+        for chunk in drive.staged(self._keys[number]):
+            file.write(chunk)
+
+
+class _AtProvider:
+    """Outputs that the provider names. Fresh URLs are asked for when an output cannot be fetched from its first."""
+
+    def __init__(self, ask_again: Callable[[], Finished], output_url_path: str | None) -> None:
+        self._ask_again = ask_again
+        self._output_url_path = output_url_path
+        self._named = self._ask()
+
+    def urgent_first(self) -> list[int]:
+        """Those that expire come first, the soonest before all."""
+        ends = [math.inf if one.expires_at_seconds is None else one.expires_at_seconds for one in self._named]
+        return sorted(range(len(ends)), key=lambda number: ends[number])
+
+    def fetch(self, number: int, file: "_Hashed", max_bytes: int, ends_at: float, *, again: bool) -> None:
         # Brings the HTTP client, which the steps that fetch nothing need not load.
         from gateway import url_guard
 
-        urls = delivered(ask_again(), output_url_path)
-        if number >= len(urls):
+        if again:
+            self._named = self._ask()
+        if number >= len(self._named):
             raise Undelivered(NonDelivery.EXPIRED_OUTPUT, "The provider no longer names this output.")
-        output = urls[number]
-        with path.open("wb") as file:
-            url_guard.download(
-                output.url, file, max_bytes=BYTES_MAX, timeout_seconds=DOWNLOAD_SECONDS, headers=output.headers
-            )
+        seconds, output = ends_at - time.monotonic(), self._named[number]
+        url_guard.download(output.url, file, max_bytes=max_bytes, timeout_seconds=seconds, headers=output.headers)
 
-    return fetch
+    def _ask(self) -> list[MediaUrl]:
+        return delivered(self._ask_again(), self._output_url_path)[:OUTPUTS_MAX]
 
 
-def _usable(fetch: Callable[[Path], None], path: Path, kind: media.Kind) -> tuple[Path, media.Facts]:
+class _Hashed:
+    """A file that is hashed while it is written."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self._digest.update(data)
+        return self._file.write(data)
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _fetched(places: _Places, wanted: int, folder: Path, kind: media.Kind) -> list[tuple[Path, media.Facts]]:
+    """The usable outputs as files, at most as many as are wanted, in the provider's order. Raises Undelivered."""
+    usable: dict[int, tuple[Path, media.Facts]] = {}
+    refused: list[Undelivered] = []
+    numbers = places.urgent_first()
+    ends_at = time.monotonic() + FETCH_SECONDS
+    bytes_left = TOGETHER_BYTES_MAX
+    for tried, number in enumerate(numbers):
+        if len(usable) == wanted:
+            telemetry.logger.warning("more outputs than were asked for", extra={"outputs": len(numbers)})
+            break
+        path = folder / str(number)
+        # Each gets its share of the time, so that one which drips leaves some to the others.
+        now = time.monotonic()
+        share_ends_at = now + (ends_at - now) / min(wanted - len(usable), len(numbers) - tried)
+        try:
+            facts = _usable(places, number, path, kind, min(BYTES_MAX, bytes_left), share_ends_at)
+        except Undelivered as error:
+            path.unlink(missing_ok=True)
+            refused.append(error)
+            telemetry.logger.warning("output unusable", extra={"number": number, "code": error.code})
+        else:
+            usable[number] = path, facts
+            bytes_left -= facts.bytes
+    if not usable:
+        raise (
+            refused[0] if refused else Undelivered(NonDelivery.EMPTY_OUTPUT, "The provider finished without an output.")
+        )
+    return [usable[number] for number in sorted(usable)]
+
+
+def _usable(places: _Places, number: int, path: Path, kind: media.Kind, max_bytes: int, ends_at: float) -> media.Facts:
     """Fetch and look inside; a second fetch when the first was broken or its URL had expired."""
     for last in (False, True):
         try:
-            fetch(path)
-            facts = media.inspect(path, expected_kind=kind)
+            with path.open("wb") as file:
+                hashed = _Hashed(file)
+                places.fetch(number, hashed, max_bytes, ends_at, again=last)
+            return media.inspect(path, expected_kind=kind, sha256=hashed.sha256)
         except media.UnusableOutput as error:
             if last:
                 raise Undelivered(
                     NonDelivery.PROVIDER_ERROR, f"The provider's output cannot be used. {error}"
                 ) from error
         except SourceRefused as error:
-            if error.error_code == "source_too_large":
-                raise Undelivered(NonDelivery.PROVIDER_ERROR, "The provider's output is too large.") from error
+            if error.error_code in _NEVER_FETCHED:
+                raise Undelivered(NonDelivery.PROVIDER_ERROR, _NEVER_FETCHED[error.error_code]) from error
+            if time.monotonic() >= ends_at:
+                raise Undelivered(NonDelivery.PROVIDER_ERROR, "The provider's output came too slowly.") from error
             expired = error.fields.get("upstream_status") in EXPIRED_STATUSES
             if last and expired:
                 raise Undelivered(NonDelivery.EXPIRED_OUTPUT, "The output could no longer be fetched.") from error
             if last:
                 raise
-        else:
-            return path, facts
     raise AssertionError("unreachable")
 
 
 def _keep(project_id: str, drive_path: str, path: Path, facts: media.Facts, text_bytes: int) -> dict[str, Any]:
     """Put a file and what is made of it into the drive; a text of at most `text_bytes` is told as well."""
-    with path.open("rb") as file:
-        drive.put_file(project_id, drive_path, file, _content_type(facts))
+    drive.put_file(project_id, drive_path, path, _content_type(facts))
     thumbnail_path = optimized_path = None
     if thumbnail := media.thumbnail(path, facts):
         thumbnail_path = f"{drive_path}.thumbnail.jpg"
-        drive.put_file(project_id, thumbnail_path, thumbnail, "image/jpeg")
-    if optimized := media.optimized(path, facts):
-        optimized_path = f"{drive_path}.optimized.webp"
-        drive.put_file(project_id, optimized_path, *optimized)
+        drive.put_bytes(project_id, thumbnail_path, thumbnail, "image/jpeg")
+    rendition = path.with_suffix(".optimized")
+    if media_type := media.optimize(path, facts, rendition):
+        optimized_path = f"{drive_path}.optimized{media.EXTENSIONS[media_type]}"
+        drive.put_file(project_id, optimized_path, rendition, media_type)
+        rendition.unlink()
     return {
         "drive_path": drive_path,
         "thumbnail_path": thumbnail_path,

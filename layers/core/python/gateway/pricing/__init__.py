@@ -209,6 +209,12 @@ class Quote:
         return self.terms.amount_micros(sum((line.maximum_usd for line in self.lines), Decimal(0)))
 
     @property
+    def outputs(self) -> int | None:
+        """How many outputs it is the price of; None where the price does not depend on their number."""
+        counts = [line.quantity / line.each for line in self.lines if line.each]
+        return int(max(counts).to_integral_value(ROUND_CEILING)) if counts else None
+
+    @property
     def is_fixed(self) -> bool:
         """Whether the inputs alone fix what a delivered call costs."""
         return not any(line.usage for line in self.lines)

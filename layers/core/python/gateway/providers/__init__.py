@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ADAPTERS = {
     "fal": "gateway.providers.fal.Fal",
     "google": "gateway.providers.google.Google",
-    "http": "gateway.providers.http.Http",
+    "http": "gateway.providers.http.adapter",
     "openai": "gateway.providers.openai.OpenAI",
     "replicate": "gateway.providers.replicate.Replicate",
 }
@@ -55,6 +55,8 @@ class Description:
     base_url: str
     wire: Mapping[str, Any] = field(default_factory=dict)
     """Its protocol, as `gateway.catalog.shapes.providers.WireShape` has it; empty where an adapter speaks it."""
+    wires: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Its protocols by how endpoints begin, where it has several."""
     account: str = ""
     """The project whose account it is called on; empty: the deployment's own."""
 
@@ -139,9 +141,9 @@ def _described() -> Mapping[str, Any]:
 @lru_cache(maxsize=64)
 def _adapter(description_text: str, url: str, own: OwnAccount | None) -> Provider:
     found = json.loads(description_text)
-    account = own.project_id if own else ""
-    description = Description(found["provider"], found["name"], url, found.get("wire", {}), account)
-    key = own.api_key if own else lambda: api_key(found["provider"])
+    account, key = (own.project_id, own.api_key) if own else ("", lambda: api_key(found["provider"]))
+    wires = (found.get("wire", {}), found.get("wires", {}))
+    description = Description(found["provider"], found["name"], url, *wires, account)
     module, _, adapter = _ADAPTERS[found["adapter"]].rpartition(".")
     made: Provider = getattr(import_module(module), adapter)(description, key)
     return made
