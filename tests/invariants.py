@@ -219,8 +219,8 @@ def _nothing_left(stored: Stored) -> Iterator[str]:
 
 def _maximum_micros(quote: Mapping[str, Any], offers: Sequence[Mapping[str, Any]]) -> int:
     """The most that a frozen quote allows for, from its own rates and quantities, by the dearest of its offers."""
-    priced = Quote.from_dict(quote)
-    return max(priced.under(byok=offer.get("byok", False)).maximum_micros for offer in offers)
+    priced = ((Quote.from_dict(offer.get("quote", quote)), offer.get("byok", False)) for offer in offers)
+    return max(one.under(byok=byok).maximum_micros for one, byok in priced)
 
 
 def _shard_of(key: str) -> tuple[str, int]:

@@ -12,8 +12,9 @@ Reading order, top down; imports point the same way and the linter holds them to
     auth, catalog, durations, fx, jobs, ledger,
     drive, archive, sources, providers           concepts; siblings do not import each other
     tables, media, url_guard, events > transport the stores, the bytes, the bus, the network
-    pricing, limits, templates, provider, probe,
-    exports > conditions, listings, nondelivery  pure: no I/O, no clock, no environment
+    pricing, limits, routing, templates,
+    provider, probe, exports > conditions,
+    listings, nondelivery                        pure: no I/O, no clock, no environment
     money, config, telemetry, ids, aws,
     cloudformation, spending, errors             the ground floor
 """

@@ -35,13 +35,13 @@ def settle(generation_id: str) -> None:
     try:
         with tables.transaction() as tx:
             ledger.settle(tx, held, record, now)
-            jobs.complete(tx, generation, amount_micros, now)
+            jobs.complete(tx, generation, attempt, amount_micros, now)
     except tables.ConditionFailed:
         if not jobs.is_final(jobs.find(generation_id)):
             raise
         return
     _tell_settled(generation, attempt, record, now)
-    _observe(generation, order, now)
+    _observe(generation, order, attempt, now)
 
 
 def fail(generation_id: str) -> str:
@@ -66,7 +66,8 @@ def fail(generation_id: str) -> str:
             jobs.move(attempt, jobs.ATTEMPT_FAILED, error=unfetched)
         attempt = jobs.current_attempt(generation)
     error = _reason(attempt)
-    if error["retryable"] and advance.next_offer(generation, jobs.order_of(generation)) is not None:
+    offer = advance.next_offer(generation, jobs.order_of(generation))
+    if offer is not None and (error["retryable"] or _may_take(generation, attempt, offer, error)):
         return advance.SUBMIT
     release(generation, error)
     return advance.DONE
@@ -157,25 +158,34 @@ def _tell_settled(
     metrics = {"GenerationsCompleted": 1, "SettledMicros": amount_micros, **phases(generation, attempt, now)}
     costs: dict[str, int] = {}
     if loss_micros:
-        told = {"loss_micros": loss_micros, "model": generation.model}
+        told = {"loss_micros": loss_micros, "model": record["model"]}
         telemetry.logger.error("the provider charged more than was held", extra=told)
         costs["OperatorLossMicros"] = loss_micros
     if drift_micros := records.cost_drift_micros(record):
         costs["ProviderCostDriftMicros"] = abs(drift_micros)
-    telemetry.measure(metrics | costs, model=generation.model)
+    telemetry.measure(metrics | costs, model=record["model"])
     if costs:
         # An alarm watches one metric of known dimensions: of no model, and of whichever function settles.
         telemetry.measure(costs, service=f"museway-{settings().stage}")
 
 
-def _observe(generation: tables.Generation, order: tables.Order, now: datetime) -> None:
+def _observe(generation: tables.Generation, order: tables.Order, attempt: tables.Attempt, now: datetime) -> None:
     """Let estimates learn from the run."""
     seconds = (now - ids.moment(generation.created_at)).total_seconds()
     try:
-        durations.observe(generation.model, Quote.from_dict(order.quote), seconds, now)
+        quote = Quote.from_dict(jobs.quote_of(order, attempt))
+        durations.observe(jobs.model_of(generation, attempt), quote, seconds, now)
     except Exception:
         # The run is settled already: what fails here may not matter.
         telemetry.logger.exception("the duration was not counted")
+
+
+def _may_take(
+    generation: tables.Generation, attempt: tables.Attempt | None, offer: Mapping[str, Any], error: Mapping[str, Any]
+) -> bool:
+    """Whether another model may take what this one found wrong with the inputs."""
+    model = offer.get("model", generation.model)
+    return bool(error["code"] == NonDelivery.INVALID_INPUTS and model != jobs.model_of(generation, attempt))
 
 
 def _reason(attempt: tables.Attempt | None) -> dict[str, Any]:

@@ -6,7 +6,9 @@
     │   ├── VariantRequired           400  variant_required
     │   ├── PriceAboveMaximum         400  price_above_maximum
     │   ├── ProviderKeyRejected       400  provider_key_rejected
+    │   ├── NoViableModel             400  no_viable_model
     │   ├── TooManyKeys               400  too_many_keys
+    │   ├── TooManyRouters            400  too_many_routers
     │   ├── TooManyRecords            400  too_many_records, too_many_groups
     │   └── SourceRefused             400  unsafe_url, source_unreachable, source_too_large | _small | _long,
     │                                      source_not_media
@@ -85,11 +87,25 @@ class ProviderKeyRejected(BadRequest):
     hint = "Check that it was copied whole and is live; `test: false` saves it unasked."
 
 
+class NoViableModel(BadRequest):
+    """No model, or no provider of the one named, can serve the request; `reasons` says why of each that was close."""
+
+    code = "no_viable_model"
+    hint = "Ask for less: POST /v1/route shows every candidate with its reason."
+
+
 class TooManyKeys(BadRequest):
     """The project has as many live keys as it may have."""
 
     code = "too_many_keys"
     hint = "Revoke keys that are no longer used; GET /v1/keys lists them."
+
+
+class TooManyRouters(BadRequest):
+    """The project has as many saved routers as it may have."""
+
+    code = "too_many_routers"
+    hint = "Delete routers that are no longer used; GET /v1/routers lists them."
 
 
 class TooManyRecords(BadRequest):

@@ -25,7 +25,7 @@ def billing_record(
     provider may report more than the quote allowed for) is `loss_micros`, and the operator's.
     """
     offer = jobs.offer_of(order, attempt)
-    frozen = Quote.from_dict(order.quote).under(byok=offer.get("byok", False))
+    frozen = Quote.from_dict(jobs.quote_of(order, attempt)).under(byok=offer.get("byok", False))
     quote = frozen.delivered(len(attempt.outputs or ()), attempt.usage or {})
     full_micros, held_micros = quote.expected_micros, int(generation.held_micros)
     amount_micros = min(full_micros, held_micros)
@@ -38,7 +38,7 @@ def billing_record(
         "workflow_id": None,
         "execution_id": None,
         "node_id": None,
-        "model": generation.model,
+        "model": jobs.model_of(generation, attempt),
         "offer": offer["offer_id"],
         "provider": offer["provider"],
         "byok": quote.terms.byok,

@@ -10,7 +10,7 @@ from gateway.tables.fx import ReferenceRates
 from gateway.tables.items import Item, connection, listed, page, unchanged
 from gateway.tables.jobs import Attempt, Generation, Order
 from gateway.tables.ledger import Balance, Entry, Hold, Record, Spending
-from gateway.tables.projects import ApiKey, ListedKey, Project, ProviderKey
+from gateway.tables.projects import ApiKey, ListedKey, Project, ProviderKey, Router, RouterVersion
 from gateway.tables.transactions import ConditionFailed, Transaction, transaction
 
 __all__ = [
@@ -33,6 +33,8 @@ __all__ = [
     "ProviderKey",
     "Record",
     "ReferenceRates",
+    "Router",
+    "RouterVersion",
     "Spending",
     "Transaction",
     "connection",

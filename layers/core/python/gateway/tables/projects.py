@@ -1,7 +1,8 @@
 """The projects table.
 
-`PROJECT#<id> / PROJECT`, `KEY#<key_id> / KEY`, for each key `PROJECT#<id> / KEY#<created_at>#<key_id>`, which lists
-it, and `PROVIDER_KEY#<project_id>#<provider> / PROVIDER_KEY`: apart from the project, whose item more may read.
+`PROJECT#<id> / PROJECT`, `KEY#<key_id> / KEY`, and for each key `PROJECT#<id> / KEY#<created_at>#<key_id>`,
+which lists it. `PROJECT#<id> / ROUTER#<name>` is a saved router, `ROUTER_VERSION#<name>#nnnnnn` what it ever was.
+`PROVIDER_KEY#<project_id>#<provider> / PROVIDER_KEY` stands apart from the project, whose item more may read.
 """
 
 from collections.abc import Iterator
@@ -123,3 +124,49 @@ class ListedKey(Item):
         """How many of a project's keys are neither revoked nor expired. A query over all that it ever had."""
         is_live = cls.ends_at.does_not_exist() | (cls.ends_at > now)
         return cls.count(f"PROJECT#{project_id}", cls.sk.startswith("KEY#"), is_live, consistent_read=True)
+
+
+class Router(Item):
+    """A saved router as it is now."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "projects_table"
+
+    name = UnicodeAttribute()
+    version = NumberAttribute()
+    wish = JSONAttribute()
+    created_at = UnicodeAttribute()
+    changed_at = UnicodeAttribute()
+    deleted_at = UnicodeAttribute(null=True)
+    """It stays, so that another of its name goes on counting versions."""
+
+    @classmethod
+    def find(cls, project_id: str, name: str) -> Self | None:
+        """A project's router of a name, deleted or not."""
+        return cls.find_at(f"PROJECT#{project_id}", f"ROUTER#{name}")
+
+    @classmethod
+    def all_of(cls, project_id: str) -> list[Self]:
+        """A project's routers by name, those that are deleted too."""
+        return list(cls.query(f"PROJECT#{project_id}", cls.sk.startswith("ROUTER#"), consistent_read=True))
+
+
+class RouterVersion(Item):
+    """What a saved router was at one time; never changed."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "projects_table"
+
+    wish = JSONAttribute()
+    created_at = UnicodeAttribute()
+
+    @classmethod
+    def of(cls, router: Router) -> Self:
+        """What a router is now, written together with it."""
+        sk = f"ROUTER_VERSION#{router.name}#{int(router.version):06}"
+        return cls(router.pk, sk, wish=router.wish, created_at=router.changed_at)
+
+    @classmethod
+    def find(cls, project_id: str, name: str, version: int) -> Self | None:
+        """One version of a router, also of one that is deleted."""
+        return cls.find_at(f"PROJECT#{project_id}", f"ROUTER_VERSION#{name}#{version:06}")

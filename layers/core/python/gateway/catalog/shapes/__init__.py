@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from gateway import conditions
+from gateway import conditions, routing
 from gateway.catalog.shapes.inputs import (
     GenerationType,
     InputShape,
@@ -33,6 +33,8 @@ class ModelShape(Strict):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?$")
     name: str
     kind: Kind
+    quality: routing.Quality = "standard"
+    """By what its family says of it; the usual one is seed 002's."""
     modes: list[str] = Field(min_length=1)
     capabilities: dict[str, bool] = Field(min_length=1)
     video_audio: VideoAudio | None = None
@@ -48,6 +50,12 @@ class ModelShape(Strict):
     meters: dict[str, MeterShape]
     price_books: list[PriceBookShape] = Field(min_length=1)
     offers: list[OfferShape] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _modes_known(self) -> "ModelShape":
+        if unknown := sorted(set(self.modes) - set(routing.MODES)):
+            raise ValueError(f"there is no mode {unknown}; there are {', '.join(routing.MODES)}")
+        return self
 
     @model_validator(mode="after")
     def _names_resolve(self) -> "ModelShape":
