@@ -6,7 +6,7 @@ Reading order, top down; imports point the same way and the linter holds them to
     submission, reconcile, views, catalog_views,
     reports, downloads, daily_exports,
     operator, callbacks                          use cases: where concepts meet
-    alerts, audit                                over a project's money: what it must be told, whether it adds up
+    alerts, audit, margins                       over a project's money: what it must be told, whether it adds up
     closing > advance > outputs                  one generation's steps: settle or release, submit and poll, collect
     keys, projects, provider_keys                what an account is made of: API keys, settings, keys elsewhere
     auth, catalog, durations, fx, jobs, ledger,

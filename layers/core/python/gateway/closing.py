@@ -40,7 +40,7 @@ def settle(generation_id: str) -> None:
         if not jobs.is_final(jobs.find(generation_id)):
             raise
         return
-    _tell_settled(generation, attempt, record, now)
+    _tell_settled(generation, order, attempt, record, now)
     _observe(generation, order, attempt, now)
 
 
@@ -151,7 +151,11 @@ def _stop(attempt: tables.Attempt | None) -> None:
 
 
 def _tell_settled(
-    generation: tables.Generation, attempt: tables.Attempt, record: Mapping[str, Any], now: datetime
+    generation: tables.Generation,
+    order: tables.Order,
+    attempt: tables.Attempt,
+    record: Mapping[str, Any],
+    now: datetime,
 ) -> None:
     amount_micros, loss_micros = int(record["amount_micros"]), int(record["loss_micros"])
     telemetry.logger.info("generation completed", extra={"billed_micros": amount_micros})
@@ -161,7 +165,7 @@ def _tell_settled(
         told = {"loss_micros": loss_micros, "model": record["model"]}
         telemetry.logger.error("the provider charged more than was held", extra=told)
         costs["OperatorLossMicros"] = loss_micros
-    if drift_micros := records.cost_drift_micros(record):
+    if drift_micros := records.cost_drift_micros(order, attempt, record):
         costs["ProviderCostDriftMicros"] = abs(drift_micros)
     telemetry.measure(metrics | costs, model=record["model"])
     if costs:

@@ -174,6 +174,7 @@ def _candidates(model: catalog.Model, fit: Fit | None, unfit: str, now: datetime
             unfit_here = f"The provider {offer.provider} does not do this part of the model."
         else:
             unfit_here = unfit
+        cost = fit.cost(offer, now) if fit and not unfit_here else None
         quote = fit and fit.quote.under(byok=offer.provider in fit.quote.terms.own_providers)
         yield routing.Candidate(
             model=model.model_id,
@@ -184,7 +185,7 @@ def _candidates(model: catalog.Model, fit: Fit | None, unfit: str, now: datetime
             seconds=offer.typical_seconds,
             expected_micros=quote.expected_micros if quote else None,
             maximum_micros=quote.maximum_micros if quote else None,
-            cost_micros=fit.cost_micros(offer, now) if fit else None,
+            cost_micros=cost.expected_micros if cost else None,
             health=_HEALTH.get(offer.offer_id, routing.HEALTHY),
             unfit=unfit_here,
         )
