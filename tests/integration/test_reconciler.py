@@ -440,6 +440,11 @@ def with_history(museway: World) -> World:
     return museway
 
 
+def at_full_look(museway: World, hour: int, minutes_later: int = 0) -> None:
+    """Go on to the minute of an hour in which the project's records are summed."""
+    museway.clock.seconds = 3600.0 * hour + 60 * (reconcile.audit_minute(PROJECT) + minutes_later)
+
+
 def test_a_sound_ledger_has_no_faults(with_history: World) -> None:
     assert faults_of(PROJECT) == faults_of("healthy") == []
 
@@ -465,15 +470,15 @@ def test_a_balance_tampered_with_is_reported_and_a_healthy_one_is_not(
         assert word in fault
     assert faults_of("healthy") == []
     # The hour's full look tells it too.
-    with_history.clock.seconds = 3600.0
+    at_full_look(with_history, hour=1)
     assert run(with_history, 0)["equations_broken"] == len(words)
 
 
 def test_records_are_summed_once_an_hour_only(with_history: World) -> None:
     tampered(with_history, PROJECT, spent_micros=0, available_micros=9_961_000)
-    with_history.clock.seconds = 3660.0
+    at_full_look(with_history, hour=1, minutes_later=1)
     assert run(with_history, 0)["equations_broken"] == 0
-    with_history.clock.seconds = 7200.0
+    at_full_look(with_history, hour=2)
     assert run(with_history, 0)["equations_broken"] == 1
 
 

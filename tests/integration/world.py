@@ -526,6 +526,8 @@ def media_file(extension: str) -> tuple[bytes, str]:
 def files(request: httpx.Request) -> httpx.Response:
     """What the outside holds: media under http://files.test/, and some that are not what they seem."""
     name, _, extension = request.url.path.strip("/").rpartition(".")
+    if name.startswith("expired/"):
+        return httpx.Response(404)
     if name == "broken":
         raise httpx.ReadError("the connection broke")
     if name == "huge":
@@ -543,7 +545,8 @@ COMPILED = compile_catalog()
 
 def cut(models: Collection[str]) -> dict[str, Any]:
     """A catalog of some models alone: worlds that are made by the hundred publish no more than they use."""
-    return {"models": [model for model in COMPILED["models"] if model["id"] in models], "families": {}}
+    chosen = [model for model in COMPILED["models"] if model["id"] in models]
+    return {"models": chosen, "families": {}, "providers": COMPILED["providers"]}
 
 
 FOUNDED: dict[str, tuple[Store, str, str]] = {}

@@ -328,6 +328,22 @@ class TestRedirects:
         with serve(saying(answer(status=302))) as server:
             assert refusal(fetch, server.url()) == "source_unreachable"
 
+    def test_headers_stay_with_their_origin(self, allowed):
+        """A key is sent along to the next address of the same server, and not to another's, nor back from there."""
+        steps = {}
+        respond = lambda path, connection: connection.sendall(steps.get(path) or answer(b"there"))  # noqa: E731
+        with serving(respond) as own, serving(respond) as other:
+            allowed(f"127.0.0.1:{own.port}", f"127.0.0.1:{other.port}")
+            steps["/a"] = answer(status=302, location="/b")
+            steps["/b"] = answer(status=302, location=other.url("/c"))
+            steps["/c"] = answer(status=302, location=own.url("/d"))
+            file = BytesIO()
+            headers = {"x-api-key": "secret"}
+            url_guard.download(own.url("/a"), file, max_bytes=100, timeout_seconds=5, headers=headers)
+        assert file.getvalue() == b"there"
+        asked = [(head.split(" ", 2)[1], "secret" in head) for head in (*own.requests, *other.requests)]
+        assert asked == [("/a", True), ("/b", True), ("/d", False), ("/c", False)]
+
 
 class TestHead:
     def test_a_range_is_asked_for_and_tells_the_size(self, serve):

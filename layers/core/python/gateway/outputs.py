@@ -58,7 +58,9 @@ def delivered(finished: Finished, output_url_path: str | None) -> list[MediaUrl]
     except jmespath.exceptions.JMESPathError:
         found = None
     urls = found if isinstance(found, list) else [found]
-    return [MediaUrl(url) for url in urls if isinstance(url, str)]
+    # The expression is the caller's: only what the provider itself names as an output is fetched with its headers.
+    named = {item.url: item for item in finished.outputs if isinstance(item, MediaUrl)}
+    return [named.get(url, MediaUrl(url)) for url in urls if isinstance(url, str)]
 
 
 def collect(
@@ -131,8 +133,8 @@ class _AtProvider:
             self._named = self._ask()
         if number >= len(self._named):
             raise Undelivered(NonDelivery.EXPIRED_OUTPUT, "The provider no longer names this output.")
-        seconds = ends_at - time.monotonic()
-        url_guard.download(self._named[number].url, file, max_bytes=max_bytes, timeout_seconds=seconds)
+        output, seconds = self._named[number], ends_at - time.monotonic()
+        url_guard.download(output.url, file, max_bytes=max_bytes, timeout_seconds=seconds, headers=output.headers)
 
     def _ask(self) -> list[MediaUrl]:
         return delivered(self._ask_again(), self._output_url_path)[:OUTPUTS_MAX]

@@ -31,6 +31,9 @@ class MediaUrl:
 
     url: str
     media_type: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What it is fetched with. They may hold the provider's key, so they are neither kept nor shown, and an adapter
+    gives them for addresses under the provider's own alone."""
     expires_at_seconds: float | None = None
     """Unix time until which the URL works, where the provider tells it: the soonest are fetched first."""
 

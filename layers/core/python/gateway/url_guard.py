@@ -33,6 +33,7 @@ Where = Mapping[str, Any]
 """What the caller knows of the URL's place (`field`, `url_index`); it becomes fields of the refusal."""
 
 _NOWHERE: Where = {}
+_NOTHING: Mapping[str, str] = {}
 # Stricter than any URL grammar: ASCII names only, one optional port, no user, no escapes, no zone ids.
 _AUTHORITY = re.compile(r"([A-Za-z0-9_](?:[A-Za-z0-9._-]*)|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?")
 _SCHEME = re.compile(r"(https?)://([^/?#]*)", re.IGNORECASE)
@@ -127,14 +128,21 @@ def fetch_range(url: str, start: int, length: int, *, timeout_seconds: float, wh
 
 
 def download(
-    url: str, file: transport.Sink, *, max_bytes: int, timeout_seconds: float, where: Where = _NOWHERE
+    url: str,
+    file: transport.Sink,
+    *,
+    max_bytes: int,
+    timeout_seconds: float,
+    headers: Mapping[str, str] = _NOTHING,
+    where: Where = _NOWHERE,
 ) -> Download:
     """Write a whole resource to `file`, counting what arrives rather than believing what is announced.
 
+    `headers` may hold a key: they go to the URL's own origin, and no further once it redirects elsewhere.
     Raises `SourceRefused` with code `unsafe_url`, `source_unreachable` (with `upstream_status` where there
     was one) or `source_too_large`; the file may hold a part then.
     """
-    with _placed(where), _opened(url, {}, timeout_seconds) as incoming:
+    with _placed(where), _opened(url, {}, timeout_seconds, headers) as incoming:
         if incoming.status != 200:
             raise _unreachable(incoming.status)
         announced = _length(incoming.headers.get("content-length"))
@@ -308,7 +316,9 @@ def _resolve(host: str, port: int, seconds: float) -> list[str]:
 
 
 @contextmanager
-def _opened(url: str, headers: Mapping[str, str], timeout_seconds: float) -> Iterator[transport.Incoming]:
+def _opened(
+    url: str, headers: Mapping[str, str], timeout_seconds: float, secrets: Mapping[str, str] = _NOTHING
+) -> Iterator[transport.Incoming]:
     """Open a URL for reading, following redirects by hand; all hops share one deadline."""
     deadline = time.monotonic() + timeout_seconds
     target = parse(url)
@@ -316,7 +326,7 @@ def _opened(url: str, headers: Mapping[str, str], timeout_seconds: float) -> Ite
         with transport.stream(
             "GET",
             str(target),
-            headers=headers,
+            headers={**headers, **secrets},
             timeout_seconds=deadline - time.monotonic(),
             addresses=_checked_addresses,
         ) as incoming:
@@ -328,8 +338,15 @@ def _opened(url: str, headers: Mapping[str, str], timeout_seconds: float) -> Ite
                     )
                 yield incoming
                 return
-            target = _redirected(target, incoming.headers.get("location", ""))
+            following = _redirected(target, incoming.headers.get("location", ""))
+            # Not even on the way back: whoever is asked in between would choose what the key is used for.
+            secrets = secrets if _origin(following) == _origin(target) else _NOTHING
+            target = following
     raise SourceRefused(f"The URL redirects more than {REDIRECTS_MAX} times.", code="source_unreachable")
+
+
+def _origin(url: transport.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
 
 
 def _redirected(target: transport.URL, location: str) -> transport.URL:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ADAPTERS = {
     "fal": "gateway.providers.fal.Fal",
+    "google": "gateway.providers.google.Google",
     "http": "gateway.providers.http.Http",
     "openai": "gateway.providers.openai.OpenAI",
     "replicate": "gateway.providers.replicate.Replicate",
@@ -209,6 +210,50 @@ def quantities(**told: object) -> dict[str, Quantity]:
         for name, number in told.items()
         if isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < math.inf
     }
+
+
+def tokens(
+    usage: Mapping[str, Any],
+    *,
+    given: int,
+    given_media: int,
+    cached: int,
+    made: int,
+    made_media: int,
+    cached_media: int = 0,
+) -> dict[str, Quantity]:
+    """Each token under one name, of totals that hold their parts; nothing when there is no usage.
+
+    Cached ones of which no kind is told are taken for text first, which comes first in a prompt.
+    """
+    given_media, cached, made_media = min(given_media, given), min(cached, given), min(made_media, made)
+    text = given - given_media
+    cached_text = min(cached - min(cached_media, cached, given_media), text)
+    counted = {
+        "input_tokens": text - cached_text,
+        "cached_input_tokens": cached,
+        "media_input_tokens": given_media - (cached - cached_text),
+        "output_tokens": made - made_media,
+        "media_output_tokens": made_media,
+    }
+    return quantities(**counted) if usage else {}
+
+
+def objects_in(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The JSON objects of a list under a name; none when it is anything else."""
+    found = holder.get(name)
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def object_in(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The JSON object under a name; empty when it is anything else."""
+    found = holder.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def count(told: object) -> int:
+    """A number of tokens; 0 for what is none."""
+    return told if isinstance(told, int) and told > 0 else 0
 
 
 def brief(text: object) -> str:

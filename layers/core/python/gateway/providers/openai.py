@@ -9,10 +9,9 @@ import binascii
 import json
 import time
 from collections.abc import Iterator, Mapping
-from io import BytesIO
 from typing import Any
 
-from gateway import media, transport, url_guard
+from gateway import media, source_files, transport
 from gateway.errors import SourceRefused
 from gateway.nondelivery import NonDelivery
 from gateway.provider import (
@@ -28,11 +27,24 @@ from gateway.provider import (
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import ApiKey, Description, KeySource, answered, brief, no_key, quantities, refused, send_once
+from gateway.providers import (
+    ApiKey,
+    Description,
+    KeySource,
+    answered,
+    brief,
+    count,
+    no_key,
+    object_in,
+    objects_in,
+    quantities,
+    refused,
+    send_once,
+    tokens,
+)
 
 SPEECH, EDITS, CHAT = "audio/speech", "images/edits", "chat/completions"
 SOURCES_MAX = 16
-SOURCE_BYTES_MAX = 25_000_000
 _SPEECH_WITH_USAGE = "gpt-4o-mini-tts"
 _EVENTS = "text/event-stream"
 _FILE_FIELDS = ("image", "mask")
@@ -59,9 +71,7 @@ class OpenAI:
         try:
             carried = _carried(submission)
         except SourceRefused as refusal:
-            # fal and others fetch sources by themselves and may reach what we cannot.
-            unreachable = refusal.error_code == "source_unreachable"
-            return Refused(NonDelivery.INVALID_INPUTS, refusal.message, retryable=unreachable)
+            return source_files.refused(refusal)
         return self._send(submission, key, carried, deadline - time.monotonic())
 
     def poll(self, reference: Mapping[str, str]) -> PollOutcome:  # noqa: ARG002
@@ -115,8 +125,7 @@ def _carried(submission: Submission) -> transport.Body:
         for name, value in submission.body.items()
         if name not in _FILE_FIELDS and value is not None
     }
-    # Fetching gets a third of the time: a paid call that starts too late would end uncertain.
-    deadline = time.monotonic() + submission.timeout_seconds / 3
+    sources = source_files.SourceFiles(submission.timeout_seconds)
     parts: list[Part] = []
     for name in _FILE_FIELDS:
         given = submission.body.get(name)
@@ -124,7 +133,7 @@ def _carried(submission: Submission) -> transport.Body:
         if len(urls) > SOURCES_MAX:
             raise SourceRefused(f"OpenAI takes at most {SOURCES_MAX} images.", code="source_too_large")
         field = f"{name}[]" if len(urls) > 1 else name
-        parts += [_part(field, number, url, deadline) for number, url in enumerate(urls)]
+        parts += [_part(field, number, sources.image(url)) for number, url in enumerate(urls)]
     return {"data": form, "files": parts}
 
 
@@ -137,15 +146,9 @@ def _conversation(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: value for name, value in body.items() if name not in roles}, "messages": messages}
 
 
-def _part(field: str, number: int, url: str, deadline: float) -> Part:
-    buffer = BytesIO()
-    url_guard.download(url, buffer, max_bytes=SOURCE_BYTES_MAX, timeout_seconds=deadline - time.monotonic())
-    content = buffer.getvalue()
-    media_type = media.sniff(content[: media.SNIFF_BYTES])
-    if media_type is None or media.kind_of(media_type) != "image":
-        raise SourceRefused("A source is not an image.", code="source_not_media")
-    name = f"{field.removesuffix('[]')}-{number}{media.EXTENSIONS[media_type]}"
-    return field, (name, content, media_type)
+def _part(field: str, number: int, file: source_files.SourceFile) -> Part:
+    name = f"{field.removesuffix('[]')}-{number}{media.EXTENSIONS[file.media_type]}"
+    return field, (name, file.content, file.media_type)
 
 
 def _refused(answer: transport.Answer) -> Refused:
@@ -153,7 +156,7 @@ def _refused(answer: transport.Answer) -> Refused:
     error = _error(answer)
     if error.get("code") in _MODERATION_CODES:
         # Without a word on the stage it is the prompt that was looked at.
-        made = _object(error, "moderation_details").get("moderation_stage") == "output"
+        made = object_in(error, "moderation_details").get("moderation_stage") == "output"
         code = NonDelivery.MODERATED_OUTPUT if made else NonDelivery.MODERATED_INPUT
         return Refused(code, brief(f"OpenAI: {error.get('message')}"), retryable=False)
     return refused("OpenAI", answer.status, error.get("message"))
@@ -161,17 +164,17 @@ def _refused(answer: transport.Answer) -> Refused:
 
 def _error(answer: transport.Answer) -> Mapping[str, Any]:
     """The `error` object of an answer; empty when there is none."""
-    return _object(answered(answer), "error")
+    return object_in(answered(answer), "error")
 
 
 def _chat(answer: transport.Answer) -> Finished | Failed:
     """What was written, a text for each choice. One that was filtered or declined is none."""
     told = answered(answer)
-    usage = _object(told, "usage")
+    usage = object_in(told, "usage")
     texts: list[str] = []
     withheld: list[str] = []
-    for choice in _objects(told, "choices"):
-        message = _object(choice, "message")
+    for choice in objects_in(told, "choices"):
+        message = object_in(choice, "message")
         text, refusal = message.get("content"), message.get("refusal")
         if refusal or choice.get("finish_reason") == "content_filter":
             withheld.append(brief(f"OpenAI: {refusal or 'the text was withheld by the content filter'}"))
@@ -189,14 +192,14 @@ def _chat(answer: transport.Answer) -> Finished | Failed:
 
 def _chat_usage(usage: Mapping[str, Any]) -> dict[str, Quantity]:
     """Pictures, sound and what was cached are inside `prompt_tokens`; reasoning is inside `completion_tokens`."""
-    given, made = _object(usage, "prompt_tokens_details"), _object(usage, "completion_tokens_details")
-    return _tokens(
+    given, made = object_in(usage, "prompt_tokens_details"), object_in(usage, "completion_tokens_details")
+    return tokens(
         usage,
-        given=_count(usage.get("prompt_tokens")),
-        given_media=_count(given.get("image_tokens")) + _count(given.get("audio_tokens")),
-        cached=_count(given.get("cached_tokens")),
-        made=_count(usage.get("completion_tokens")),
-        made_media=_count(made.get("audio_tokens")),
+        given=count(usage.get("prompt_tokens")),
+        given_media=count(given.get("image_tokens")) + count(given.get("audio_tokens")),
+        cached=count(given.get("cached_tokens")),
+        made=count(usage.get("completion_tokens")),
+        made_media=count(made.get("audio_tokens")),
     )
 
 
@@ -214,7 +217,7 @@ def _speech(answer: transport.Answer) -> Finished:
     done = next((one for one in events if one.get("type") == "speech.audio.done"), None)
     # Without its last event the stream has ended early, and so has the sentence.
     outputs = (MediaBytes(sound),) if sound and done else ()
-    usage = _object(done or {}, "usage")
+    usage = object_in(done or {}, "usage")
     return Finished(
         outputs,
         metrics=_metrics(answer) | ({"usage": usage} if usage else {}),
@@ -235,10 +238,10 @@ def _events(body: bytes) -> Iterator[Mapping[str, Any]]:
 def _images(answer: transport.Answer) -> Finished:
     """Images as base64. A complete answer that names none means that the call is over and made nothing."""
     told = answered(answer)
-    items = _objects(told, "data")
+    items = objects_in(told, "data")
     declared = f"image/{told['output_format']}" if told.get("output_format") else None
     raw = {**told, "data": [{k: v for k, v in one.items() if k != "b64_json"} for one in items]}
-    usage = _object(told, "usage")
+    usage = object_in(told, "usage")
     found = (_image(one, declared) for one in items)
     return Finished(
         tuple(one for one in found if one),
@@ -250,51 +253,16 @@ def _images(answer: transport.Answer) -> Finished:
 
 def _images_usage(usage: Mapping[str, Any]) -> dict[str, Quantity]:
     """`input_tokens` holds text and pictures, cached or not; `output_tokens` is pictures, and seldom words."""
-    given, made = _object(usage, "input_tokens_details"), _object(usage, "output_tokens_details")
-    total = _count(usage.get("output_tokens"))
-    return _tokens(
+    given, made = object_in(usage, "input_tokens_details"), object_in(usage, "output_tokens_details")
+    total = count(usage.get("output_tokens"))
+    return tokens(
         usage,
-        given=_count(usage.get("input_tokens")),
-        given_media=_count(given.get("image_tokens")),
-        cached=_count(given.get("cached_tokens")),
+        given=count(usage.get("input_tokens")),
+        given_media=count(given.get("image_tokens")),
+        cached=count(given.get("cached_tokens")),
         made=total,
-        made_media=total - min(_count(made.get("text_tokens")), total),
+        made_media=total - min(count(made.get("text_tokens")), total),
     )
-
-
-def _tokens(
-    usage: Mapping[str, Any], *, given: int, given_media: int, cached: int, made: int, made_media: int
-) -> dict[str, Quantity]:
-    """Each token under one name, of totals that hold their parts; nothing when there is no usage."""
-    given_media, cached, made_media = min(given_media, given), min(cached, given), min(made_media, made)
-    text = given - given_media
-    # Of which kind the cached ones were is not told: they are taken for text first, which comes first in a prompt.
-    cached_text = min(cached, text)
-    counted = {
-        "input_tokens": text - cached_text,
-        "cached_input_tokens": cached,
-        "media_input_tokens": given_media - (cached - cached_text),
-        "output_tokens": made - made_media,
-        "media_output_tokens": made_media,
-    }
-    return quantities(**counted) if usage else {}
-
-
-def _objects(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """The JSON objects of a list under a name; none when it is anything else."""
-    found = holder.get(name)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
-def _object(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The JSON object under a name; empty when it is anything else."""
-    found = holder.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _count(told: object) -> int:
-    """A number of tokens; 0 for what is none."""
-    return told if isinstance(told, int) and told > 0 else 0
 
 
 def _image(item: Mapping[str, Any], declared: str | None) -> MediaBytes | MediaUrl | None:

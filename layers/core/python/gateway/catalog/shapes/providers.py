@@ -14,7 +14,7 @@ from gateway.catalog.shapes.inputs import Strict
 from gateway.nondelivery import NonDelivery
 from gateway.provider import USAGE
 
-Adapter = Literal["fal", "openai", "replicate", "http"]
+Adapter = Literal["fal", "google", "openai", "replicate", "http"]
 Dialect = Literal["token", "standard", "standard_raw", "task_and_time", "time_and_body"]
 
 
