@@ -24,11 +24,13 @@ from infra.local.ports import HOST, free_ports, reserve
 from infra.local.problems import LocalProblem
 from infra.local.processes import Child, Identity, has_remains, identify, spawn, stop
 from infra.local.remains import STOP_SECONDS_MAX, forget, sweep
+from infra.sandbox.addresses import base_urls
 
 START_SECONDS_MAX = 30.0
 # Each concurrent invocation is a process of some 80 MB: AWS's own 1,000 would take this machine down.
 CONCURRENCY = max(12, 4 * (os.cpu_count() or 1))
-PROVIDERS = {"fal": "/fal", "openai": "/openai/v1", "replicate": "/replicate/v1"}
+OPERATORS_KEYS = ("kie_webhook",)
+"""What the operator keeps beside API keys: the keys of webhooks that no call tells."""
 OUTPUTS = (
     "ApiId",
     "AdminFunction",
@@ -130,7 +132,9 @@ class System:
         emulator, sandbox_url = self._start_servers()
         outputs = self._deploy(emulator, sandbox_url, url)
         with self.console.phase(f"Giving project {tenant.PROJECT} credits and a key"):
-            tenant.store_provider_keys(emulator, outputs["ProviderSecretArn"], PROVIDERS)
+            tenant.store_provider_keys(
+                emulator, outputs["ProviderSecretArn"], [*_providers(sandbox_url), *OPERATORS_KEYS]
+            )
             api_key = tenant.create_project(emulator, outputs["AdminFunction"])
         self._open_front_door(door, emulator, outputs["ApiId"], url)
         return {"url": url, "api_key": api_key, "sandbox_url": sandbox_url, **self._describe(emulator, outputs)}
@@ -183,7 +187,7 @@ class System:
     def _deploy(self, emulator: Emulator, sandbox_url: str, url: str) -> dict[str, str]:
         context = {
             "public_url": url,
-            "provider_base_urls": deploy.as_context({name: sandbox_url + path for name, path in PROVIDERS.items()}),
+            "provider_base_urls": deploy.as_context(base_urls(sandbox_url, _providers(sandbox_url))),
             "jwks_url": sandbox_url + FAL_KEYS_PATH,
             "fx_rates_url": f"{sandbox_url}{RATES_PATH}/eurofxref-daily.xml",
             "fx_history_url": f"{sandbox_url}{RATES_PATH}/eurofxref-hist-90d.xml",
@@ -298,6 +302,13 @@ def service_environment() -> dict[str, str]:
     """A small environment: no credentials, proxies or import paths of the person's reach the servers or functions."""
     passed = {name: value for name in ("HOME", "LANG", "LC_ALL", "TZ") if (value := os.environ.get(name))}
     return {**passed, "PATH": tool_path(), "PYTHONUNBUFFERED": "1"}
+
+
+def _providers(sandbox_url: str) -> list[str]:
+    """The providers that a sandbox speaks."""
+    answer = httpx.get(f"{sandbox_url}/health", trust_env=False, timeout=START_SECONDS_MAX)
+    names: list[str] = answer.raise_for_status().json()["providers"]
+    return names
 
 
 def _refusal(client: httpx.Client, url: str) -> str:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from infra.sandbox.answers import NoAnswer, cut_short
+from infra.sandbox.answers import BrokenOff, NoAnswer, cut_short, huge
 from infra.sandbox.faults import ACCEPTING, Fault, Moment
 from infra.sandbox.state import Sandbox
 
@@ -54,6 +54,23 @@ class Provider(ABC):
     def no_answer(self, fault: Fault) -> Response:
         """An answer that never comes."""
         return NoAnswer(fault.hang_seconds, self.sandbox.stopping)
+
+    def output_flaw(self, text: str) -> str | None:
+        """The output or download fault that strikes an answer which is both the output and its download."""
+        faults = self.sandbox.faults
+        fault = faults.take(Moment.OUTPUT, self.name, text) or faults.take(Moment.DOWNLOAD, self.name, text)
+        return fault.name if fault else None
+
+    def flawed(
+        self, content: bytes, media_type: str, text: str, *, beginning: bytes, filling: bytes = b"\0"
+    ) -> Response:
+        """Such an answer as the output faults leave it; a huge one begins like the real one."""
+        flaw = self.output_flaw(text) if content else None
+        if flaw == "truncated_output":
+            return BrokenOff(content, media_type=media_type)
+        if flaw == "huge_output":
+            return huge(beginning, media_type, filling=filling)
+        return Response(content, media_type="text/html" if flaw == "wrong_content_type" else media_type)
 
     async def queue_call(self, request: Request, answer: Response) -> Response:
         """The answer to a status, result or cancel call, as faults with a `match` for such calls leave it."""

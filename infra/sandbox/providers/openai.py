@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from infra.sandbox.answers import BrokenOff, huge
+from infra.sandbox.answers import huge
 from infra.sandbox.calls import call_of
 from infra.sandbox.faults import Moment
 from infra.sandbox.multipart import form_of
@@ -210,7 +210,7 @@ class OpenAI(Provider):
 
     def _drawer(self, pictures: tuple[bytes, ...]) -> Maker[ImageRequest]:
         async def draw(wanted: ImageRequest, text: str, ending: str | None) -> Response:
-            flaw = self._output_flaw(text)
+            flaw = self.output_flaw(text)
             if flaw == "huge_output":
                 return huge(b'{"data": [{"b64_json": "', "application/json", filling=b"A")
             image_format = wanted.output_format
@@ -235,30 +235,13 @@ class OpenAI(Provider):
         content = b"" if ending else media.content
         if wanted.stream_format == "sse":
             body, media_type = _speech_events(wanted, media, content), "text/event-stream"
-            return self._flawed(body, media_type, text, beginning=b"data: ")
-        return self._flawed(content, media.media_type, text, beginning=content)
+            return self.flawed(body, media_type, text, beginning=b"data: ")
+        return self.flawed(content, media.media_type, text, beginning=content)
 
     async def _written(self, wanted: ChatRequest, text: str, ending: str | None) -> Response:
         body = json.dumps(self._writer.completion(wanted, ending)).encode()
         beginning = b'{"choices": [{"message": {"content": "'
-        return self._flawed(body, "application/json", text, beginning=beginning, filling=b"A")
-
-    def _flawed(
-        self, content: bytes, media_type: str, text: str, *, beginning: bytes, filling: bytes = b"\0"
-    ) -> Response:
-        """An answer as the output faults leave it; a huge one begins like the real one."""
-        flaw = self._output_flaw(text) if content else None
-        if flaw == "truncated_output":
-            return BrokenOff(content, media_type=media_type)
-        if flaw == "huge_output":
-            return huge(beginning, media_type, filling=filling)
-        return Response(content, media_type="text/html" if flaw == "wrong_content_type" else media_type)
-
-    def _output_flaw(self, text: str) -> str | None:
-        """The output or download fault that strikes: here the answer is both the output and its download."""
-        faults = self.sandbox.faults
-        fault = faults.take(Moment.OUTPUT, self.name, text) or faults.take(Moment.DOWNLOAD, self.name, text)
-        return fault.name if fault else None
+        return self.flawed(body, "application/json", text, beginning=beginning, filling=b"A")
 
 
 def _is_free_size(size: str) -> bool:

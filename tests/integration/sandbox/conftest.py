@@ -7,6 +7,7 @@ import fal_client.client
 import httpx
 import openai
 import pytest
+from elevenlabs.client import ElevenLabs
 from replicate.client import Client
 
 from infra.sandbox.serving import served_sandbox
@@ -74,3 +75,10 @@ def replicate_client(sandbox_url: str) -> Iterator[Client]:
     client.poll_interval = 0.02
     yield client
     client._client.close()
+
+
+@pytest.fixture
+def eleven_labs(sandbox_url: str) -> Iterator[ElevenLabs]:
+    """ElevenLabs' own client."""
+    with httpx.Client(timeout=30) as http:
+        yield ElevenLabs(api_key="sk-sandbox", base_url=f"{sandbox_url}/elevenlabs", httpx_client=http)

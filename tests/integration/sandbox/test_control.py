@@ -25,14 +25,17 @@ NANO = "/fal-ai/nano-banana"
 
 
 def test_health(sandbox_url: str) -> None:
-    assert httpx.get(f"{sandbox_url}/health").json() == {"status": "ok", "providers": ["fal", "openai", "replicate"]}
+    assert httpx.get(f"{sandbox_url}/health").json() == {
+        "status": "ok",
+        "providers": ["elevenlabs", "fal", "openai", "replicate"],
+    }
 
 
 @pytest.mark.parametrize(
     ("order", "error", "allowed"),
     [
         ({"fault": "explode"}, "unknown_fault", {*MOMENTS, "none"}),
-        ({"fault": "slow", "provider": "acme"}, "unknown_provider", {"fal", "openai", "replicate", "*"}),
+        ({"fault": "slow", "provider": "acme"}, "unknown_provider", {"elevenlabs", "fal", "openai", "replicate", "*"}),
         ({"fault": "slow", "times": -1}, "invalid_request", None),
         ({"fault": "slow", "matches": "x"}, "invalid_request", None),
         ({"provider": "fal"}, "invalid_request", None),

@@ -8,7 +8,7 @@ import pytest
 from gateway.catalog.checks import Fault
 from gateway.catalog.compiling import BrokenCatalog, compile_documents
 from tests.unit.gateway.faults import faults
-from tests.unit.gateway.fox import OFFER, TIERS, compiled, family, rows, setting
+from tests.unit.gateway.fox import OFFER, TIERS, Changed, compiled, family, rows, second_offer, setting
 
 
 def test_the_sound_source_is_sound() -> None:
@@ -162,3 +162,19 @@ def test_a_successor_that_may_stand_in_a_broken_document_is_not_missed() -> None
 def test_a_model_without_an_end_may_still_name_one_to_prefer() -> None:
     documents = {"a.yaml": family(SUCCESSOR), "b.yaml": family(rows(*TIERS), model_id="fox-2")}
     assert len(compile_documents(documents, {"fal"})["models"]) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (setting(*OFFER, "when", to={"tier": "low"}),),
+        (second_offer, END, setting("offers", 1, "when", to={"tier": "low"})),
+    ],
+)
+def test_every_request_is_served_until_the_model_ends(changes: tuple[Changed, ...]) -> None:
+    assert "fox-1: no offer serves every request until the model ends" in faults(*changes)
+
+
+def test_an_offer_may_serve_some_requests() -> None:
+    found = compiled(second_offer, setting("offers", 1, "when", to={"tier": "low"}))["models"][0]["offers"]
+    assert [offer.get("when") for offer in found] == [None, {"tier": "low"}]

@@ -16,6 +16,7 @@ from tests.unit.gateway.fox import OFFER, Changed, setting
         (setting(*OFFER, "sunset_at", to="soon"), "sunset_at"),
         (setting(*OFFER, "source", to=""), "source"),
         (setting(*OFFER, "price", to=1), "price: Extra inputs are not permitted"),
+        (setting(*OFFER, "when", to={"tierr": "low"}), "'tierr' is used but is not one of the inputs"),
         (setting(*OFFER, "request", to={"drop": ["tierr"]}), "'tierr' is used but is not one of the inputs"),
         (setting(*OFFER, "request", to={"rename": {"tierr": "x"}}), "'tierr' is used"),
         (setting(*OFFER, "request", to={"text": {"second": "{}"}}), "'second' is used"),

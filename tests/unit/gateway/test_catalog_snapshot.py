@@ -117,3 +117,9 @@ def test_a_model_lives_as_long_as_its_last_offer() -> None:
     live = model.live_offers(datetime(2027, 1, 1, tzinfo=UTC))
     assert [offer.provider for offer in live] == ["openai"]
     assert fox(second_offer, ending("2026-12-24")).ends_on is None
+
+
+def test_an_offer_serves_what_it_says() -> None:
+    always, lows = fox(second_offer, setting("offers", 1, "when", to={"tier": "low"})).offers
+    served = [(always.serves({"tier": tier}), lows.serves({"tier": tier})) for tier in ("low", "high")]
+    assert served == [(True, True), (True, False)]

@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway import transport
+from gateway import signing_keys, transport
 from gateway.provider import Accepted, Failed, Finished, MediaBytes, MediaUrl, Refused, Running, Submission, Uncertain
 from gateway.providers import ApiKey, Description
+from gateway.providers import http as adapters
 from gateway.providers.http import Http
 from tests.unit.gateway.shipped import COMPILED
 
@@ -74,6 +75,38 @@ def test_a_job_is_created_as_it_is_described() -> None:
 def test_who_is_not_called_back_is_not_named() -> None:
     _, (request,) = answering(lambda: adapter().submit(submission(None)), 200, {})
     assert "callBackUrl" not in json.loads(request.content)
+
+
+WAVESPEED = COMPILED["providers"]["wavespeed"]["wire"]
+
+
+def noted(
+    monkeypatch: pytest.MonkeyPatch, wire: dict[str, Any], body: Any = None, kept: str = "", hook: str | None = HOOK
+) -> list[str]:
+    """The signing keys that a submission notes, where the provider answers this and the operator keeps that."""
+    found: list[str] = []
+    keys = {"kie_webhook": ApiKey(kept)} if kept else {}
+    monkeypatch.setattr(signing_keys.SigningKey, "note", lambda _provider, key: found.append(key))
+    monkeypatch.setattr(adapters, "api_key", keys.get)
+    answering(lambda: adapter(wire).submit(submission(hook)), 200, body)
+    return found
+
+
+def test_the_operators_key_is_noted_for_who_is_called_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert noted(monkeypatch, KIE, kept="hmac") == ["hmac"]
+    assert noted(monkeypatch, KIE, kept="hmac", hook=None) == []
+    assert noted(monkeypatch, KIE) == []
+
+
+@pytest.mark.parametrize("data", [{"secret": "whsec_a"}, {"key": "whsec_a"}, "whsec_a"])
+def test_a_key_that_the_provider_tells_is_noted(monkeypatch: pytest.MonkeyPatch, data: Any) -> None:
+    assert noted(monkeypatch, WAVESPEED, {"code": 200, "data": data}, kept="hmac") == ["whsec_a"]
+
+
+@pytest.mark.parametrize("data", [{}, "", None, {"secret": 0.5}])
+def test_nothing_is_noted_that_is_no_key(monkeypatch: pytest.MonkeyPatch, data: Any) -> None:
+    """With an empty key anybody could sign."""
+    assert noted(monkeypatch, WAVESPEED, {"code": 200, "data": data}, kept="hmac") == []
 
 
 @pytest.mark.parametrize(
@@ -196,3 +229,29 @@ def test_a_cost_that_is_none(ticks: Any) -> None:
     body = json.dumps({"pictures": [], "usage": {"tokens": -3, "ticks": ticks}}).encode()
     done, _ = submit(200, body, wire=ECHO)
     assert (done.usage, done.cost_usd) == ({}, None)
+
+
+PLACED = {
+    "submit": {"path": "/{endpoint}", "query": {"format": "{format}", "tier": "{tier}"}},
+    "outputs": {"form": "body"},
+    "error": {"message": "detail"},
+}
+
+
+def speak(body: dict[str, Any]) -> tuple[Any, list[httpx.Request]]:
+    asked = Submission("gen_1-1", "speech/{voice}", body, None, 10)
+    return answering(lambda: adapter(PLACED).submit(asked), 200, b"sound")
+
+
+def test_inputs_may_stand_in_the_address() -> None:
+    outcome, (request,) = speak({"voice": "a/b?c", "format": "mp3", "text": "hi {voice}"})
+    assert str(request.url) == f"{BASE}/speech/a%2Fb%3Fc?format=mp3"
+    assert json.loads(request.content) == {"text": "hi {voice}"}
+    assert outcome.outputs == (MediaBytes(b"sound"),)
+
+
+@pytest.mark.parametrize("voice", [None, "", ".", "..", {"a": 1}, ["x"]])
+def test_an_address_that_lacks_an_input_is_not_called(voice: Any) -> None:
+    outcome, requests = speak({"voice": voice, "text": "hi"})
+    assert outcome == Refused("invalid_inputs", "Kie.ai needs 'voice'.", retryable=False)
+    assert requests == []

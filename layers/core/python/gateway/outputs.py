@@ -133,7 +133,7 @@ class _AtProvider:
             self._named = self._ask()
         if number >= len(self._named):
             raise Undelivered(NonDelivery.EXPIRED_OUTPUT, "The provider no longer names this output.")
-        output, seconds = self._named[number], ends_at - time.monotonic()
+        seconds, output = ends_at - time.monotonic(), self._named[number]
         url_guard.download(output.url, file, max_bytes=max_bytes, timeout_seconds=seconds, headers=output.headers)
 
     def _ask(self) -> list[MediaUrl]:

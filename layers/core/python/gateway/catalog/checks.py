@@ -76,6 +76,8 @@ def _named_twice(families: Mapping[str, FamilyShape]) -> Iterator[Fault]:
 def _life(model: ModelShape, models: Mapping[str, ModelShape], *, whole: bool) -> Iterator[tuple[Path, str]]:
     """A model that will end names one that outlives it; one that replaces it makes the same kind of thing."""
     end = ends_on(model)
+    if not any(offer.sunset_at == end and not offer.when for offer in model.offers):
+        yield ("offers",), "no offer serves every request until the model ends"
     if end is not None and model.successor is None:
         yield ("offers", 0, "sunset_at"), "every offer ends, so a `successor` must be named"
     if model.successor is None:

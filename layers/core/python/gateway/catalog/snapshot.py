@@ -28,6 +28,8 @@ class Offer:
 
     offer_id: str
     provider: str
+    when: conditions.Conditions
+    """What of the model it serves."""
     endpoints: tuple[Endpoint, ...]
     webhook: bool
     typical_seconds: int
@@ -42,6 +44,10 @@ class Offer:
     def is_alive(self, now: datetime) -> bool:
         """Whether the provider still serves it."""
         return self.sunset_at is None or now.astimezone(UTC).date() < self.sunset_at
+
+    def serves(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether its provider can do what these inputs ask for."""
+        return conditions.hold(self.when, inputs)
 
     def endpoint(self, inputs: Mapping[str, Any]) -> str:
         """The endpoint for these inputs; the catalog's check makes the last one unconditional."""
@@ -252,6 +258,7 @@ def _offer(offer: Mapping[str, Any]) -> Offer:
     return Offer(
         offer_id=offer["offer_id"],
         provider=offer["provider"],
+        when=offer.get("when", {}),
         endpoints=tuple(Endpoint(item["endpoint"], item.get("when", {})) for item in offer["endpoints"]),
         webhook=offer["webhook"],
         typical_seconds=offer["typical_seconds"],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ADAPTERS = {
     "fal": "gateway.providers.fal.Fal",
     "google": "gateway.providers.google.Google",
-    "http": "gateway.providers.http.Http",
+    "http": "gateway.providers.http.adapter",
     "openai": "gateway.providers.openai.OpenAI",
     "replicate": "gateway.providers.replicate.Replicate",
 }
@@ -55,6 +55,8 @@ class Description:
     base_url: str
     wire: Mapping[str, Any] = field(default_factory=dict)
     """Its protocol, as `gateway.catalog.shapes.providers.WireShape` has it; empty where an adapter speaks it."""
+    wires: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Its protocols by how endpoints begin, where it has several."""
 
 
 def provider(name: str) -> Provider:
@@ -111,7 +113,7 @@ def _described() -> Mapping[str, Any]:
 @lru_cache(maxsize=64)
 def _adapter(described: str, url: str) -> Provider:
     found = json.loads(described)
-    description = Description(found["provider"], found["name"], url, found.get("wire", {}))
+    description = Description(found["provider"], found["name"], url, found.get("wire", {}), found.get("wires", {}))
     module, _, adapter = _ADAPTERS[found["adapter"]].rpartition(".")
     made: Provider = getattr(import_module(module), adapter)(description, lambda: api_key(found["provider"]))
     return made

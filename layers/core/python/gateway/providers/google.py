@@ -53,18 +53,12 @@ GENERATE, PREDICT, LONG_RUNNING = "generateContent", "predict", "predictLongRunn
 ASK_SECONDS = 15.0
 JOB_BYTES_MAX = 4 * 1024 * 1024
 PCM_RATE_HZ = 24_000
+SOURCES_MAX = 14  # of Gemini 3's pictures
 
 _GENERATION = ("responseModalities", "temperature", "topP", "seed", "maxOutputTokens")
 _IMAGE = ("aspectRatio", "imageSize")
-_PREDICTION = (
-    "aspectRatio",
-    "resolution",
-    "durationSeconds",
-    "sampleCount",
-    "negativePrompt",
-    "personGeneration",
-    "seed",
-)
+_PICTURES = ("sampleCount", "aspectRatio", "personGeneration")
+_VIDEOS = ("aspectRatio", "resolution", "durationSeconds", "negativePrompt", "personGeneration", "seed")
 _OPERATION = re.compile(r"models/[\w.-]+/operations/[\w.-]+")
 _PCM = re.compile(r"audio/(?:L16|pcm)\b", re.IGNORECASE)
 _PCM_RATE = re.compile(r"rate=(\d{4,6})\b")
@@ -98,8 +92,7 @@ class Google:
         method = submission.endpoint.rpartition(":")[2]
         try:
             sources = source_files.SourceFiles(submission.timeout_seconds)
-            write = _contents if method == GENERATE else _instances
-            body = write(submission.body, sources)
+            body = _WRITERS[method](submission.body, sources)
         except SourceRefused as refusal:
             return source_files.refused(refusal)
         answer = send_once(
@@ -203,8 +196,14 @@ def _voice(name: str) -> dict[str, Any]:
     return {"prebuiltVoiceConfig": {"voiceName": name}}
 
 
-def _instances(body: Mapping[str, Any], sources: source_files.SourceFiles) -> dict[str, Any]:
-    """The body of a prediction: `image` and `lastFrame` are a video's ends, `referenceImages` what it shows."""
+def _pictures(body: Mapping[str, Any], sources: source_files.SourceFiles) -> dict[str, Any]:  # noqa: ARG001
+    """The body of Imagen's `predict`. Why something was withheld is told only to whoever asks."""
+    parameters = _named(_PICTURES, body) | {"includeRaiReason": True}
+    return {"instances": [{"prompt": body.get("prompt", "")}], "parameters": parameters}
+
+
+def _video(body: Mapping[str, Any], sources: source_files.SourceFiles) -> dict[str, Any]:
+    """The body of Veo's: `image` and `lastFrame` are a video's ends, `referenceImages` what it shows."""
 
     def sent(url: str) -> dict[str, str]:
         file = sources.image(url)
@@ -216,7 +215,10 @@ def _instances(body: Mapping[str, Any], sources: source_files.SourceFiles) -> di
             instance[name] = sent(url)
     if references := _urls(body.get("referenceImages")):
         instance["referenceImages"] = [{"image": sent(url), "referenceType": "asset"} for url in references]
-    return {"instances": [instance], "parameters": _named(_PREDICTION, body)}
+    return {"instances": [instance], "parameters": _named(_VIDEOS, body)}
+
+
+_WRITERS = {GENERATE: _contents, PREDICT: _pictures, LONG_RUNNING: _video}
 
 
 def _named(names: Iterable[str], body: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,7 +226,11 @@ def _named(names: Iterable[str], body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _urls(given: Any) -> list[str]:
-    return given if isinstance(given, list) else [given] if given else []
+    """The addresses of a list, or of one alone. Raises `SourceRefused` for more than Google takes."""
+    urls = given if isinstance(given, list) else [given] if given else []
+    if len(urls) > SOURCES_MAX:
+        raise SourceRefused(f"Google takes at most {SOURCES_MAX} images.", code="source_too_large")
+    return urls
 
 
 def _base64(file: source_files.SourceFile) -> str:

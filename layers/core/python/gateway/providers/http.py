@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -28,13 +29,14 @@ from gateway.provider import (
     MediaBytes,
     MediaUrl,
     PollOutcome,
+    Provider,
     Refused,
     Running,
     Submission,
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import ApiKey, Description, KeySource, brief, no_key, quantities, refused, send_once
+from gateway.providers import ApiKey, Description, KeySource, api_key, brief, no_key, quantities, refused, send_once
 from gateway.signing_keys import SigningKeys
 
 ASK_SECONDS = 15.0
@@ -61,15 +63,52 @@ class _Functions(functions.Functions):  # type: ignore[misc]
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
 
 
+def adapter(description: Description, api_key: KeySource) -> Provider:
+    """The adapter of a described provider, whether it has one wire or several."""
+    return ByEndpoint(description, api_key) if description.wires else Http(description, api_key)
+
+
+class ByEndpoint:
+    """A provider with several wires: how an endpoint begins says which is spoken."""
+
+    def __init__(self, description: Description, api_key: KeySource) -> None:
+        self.name = description.provider
+        self._spoken = {
+            beginning: Http(replace(description, wire=wire, wires={}), api_key)
+            for beginning, wire in description.wires.items()
+        }
+        called_back = (beginning for beginning, wire in description.wires.items() if "webhook" in wire)
+        self._called_back = self._spoken[next(called_back, next(iter(self._spoken)))]
+
+    def submit(self, submission: Submission) -> SubmitOutcome:
+        """Send the one POST of the endpoint's wire."""
+        return self._of(submission.endpoint).submit(submission)
+
+    def poll(self, reference: Mapping[str, str]) -> PollOutcome:
+        """The job's state, asked as its endpoint asks."""
+        return self._of(reference["endpoint"]).poll(reference)
+
+    def cancel(self, reference: Mapping[str, str]) -> bool:
+        """Ask for the job to be stopped, where its wire has a call for that."""
+        return self._of(reference["endpoint"]).cancel(reference)
+
+    def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        """Verify a callback by the one wire that has any."""
+        return self._called_back.webhook_reference(headers, body)
+
+    def _of(self, endpoint: str) -> "Http":
+        return next(one for beginning, one in self._spoken.items() if endpoint.startswith(beginning))
+
+
 class Http:
     """A provider by its description. Reads of a job's state are repeatable; the submission is sent once."""
 
-    def __init__(self, description: Description, api_key: KeySource) -> None:
+    def __init__(self, description: Description, key: KeySource) -> None:
         self.name = description.provider
         self._said = description.name
         self._base_url = description.base_url
         self._wire = description.wire
-        self._api_key = api_key
+        self._api_key = key
         self._webhook: Mapping[str, Any] = self._wire.get("webhook", {"dialect": signatures.UNSIGNED})
         self._signing_keys = SigningKeys(self.name, self._webhook["dialect"])
 
@@ -78,10 +117,13 @@ class Http:
         key, call = self._api_key(), self._wire["submit"]
         if key is None:
             return no_key(self._said)
-        if submission.webhook_url and self._webhook.get("key"):
+        if submission.webhook_url and self._webhook["dialect"] != signatures.UNSIGNED:
             self._signing_keys.note(lambda: self._signing_key(key))
         names: dict[str, Any] = {"endpoint": submission.endpoint, "input": dict(submission.body)}
         names |= {"webhook_url": submission.webhook_url, "attempt_id": submission.attempt_id}
+        names |= _placed(call, names)
+        if missing := [name for name in _holes(call, submission.endpoint)[0] if not _part(names.get(name))]:
+            return Refused(NonDelivery.INVALID_INPUTS, f"{self._said} needs '{missing[0]}'.", retryable=False)
         answer = send_once(
             self._said,
             lambda: transport.request(
@@ -123,7 +165,8 @@ class Http:
             return Failed(NonDelivery.PROVIDER_LOST, f"{self._said} does not know the job.", retryable=False)
         states = self._wire["state"]
         state = _text(found(states["at"], told)) if status in {200, 201, 202} else ""
-        if state in states["running"]:
+        # 202 is HTTP's own word for not yet; xAI's may have no body.
+        if state in states["running"] or (status == 202 and not state):
             return Running(_progress(found(self._wire.get("progress"), told)))
         if state in states["finished"]:
             return self._finished(answer, told)
@@ -173,14 +216,16 @@ class Http:
             return None
 
     def _knows(self, call: Mapping[str, Any], reference: Mapping[str, str]) -> bool:
-        holes = {name for text in (call["path"], *call.get("query", {}).values()) for name in _HOLE.findall(text)}
-        return all(reference.get(name) for name in holes)
+        in_path, in_query = _holes(call)
+        return all(reference.get(name) for name in (*in_path, *in_query))
 
     def _url(self, call: Mapping[str, Any], names: Mapping[str, Any]) -> str:
         """A call's address. An endpoint is the catalog's own text and may have slashes; anything else may not."""
 
         def part(hole: re.Match[str]) -> str:
-            return quote(_text(names.get(hole[1])), safe="/:" if hole[1] == "endpoint" else "")
+            if hole[1] == "endpoint":
+                return _HOLE.sub(part, quote(_text(names["endpoint"]), safe="/:{}"))
+            return quote(_part(names.get(hole[1])), safe="")
 
         query = {name: _filled(text, names) for name, text in call.get("query", {}).items()}
         query = {name: text for name, text in query.items() if text}
@@ -191,13 +236,23 @@ class Http:
         return {name: text.replace("{key}", key.value) for name, text in given.items()}
 
     def _signing_key(self, key: ApiKey) -> str:
-        """The account's key for webhooks, as the provider tells it. Raises what the wire raises."""
-        call = self._webhook["key"]
-        headers = self._headers(call, key)
-        answer = transport.request(
-            "GET", self._url(call, {}), headers=headers, timeout_seconds=5.0, max_bytes=64 * 1024
-        )
-        return _text(found(call["at"], _told(answer)))
+        """The account's key for webhooks: as the provider tells it, else as the operator keeps it beside the API key.
+
+        Raises what the wire raises, and LookupError where there is none.
+        """
+        call = self._webhook.get("key")
+        if call is None:
+            kept = api_key(f"{self.name}_webhook")
+            signing_key = kept.value if kept else ""
+        else:
+            headers = self._headers(call, key)
+            answer = transport.request(
+                "GET", self._url(call, {}), headers=headers, timeout_seconds=5.0, max_bytes=64 * 1024
+            )
+            signing_key = _text(found(call["at"], _told(answer)))
+        if not signing_key:
+            raise LookupError("no key for webhooks")
+        return signing_key
 
     def _status(self, answer: transport.Answer, told: Any) -> int | NonDelivery:
         """An answer's status, or why it is a refusal; some providers answer 200 and say otherwise in the body."""
@@ -291,6 +346,25 @@ def found(place: str | None, answer: Any) -> Any:
         return jmespath.search(place, answer, _OPTIONS)
     except jmespath.exceptions.JMESPathError:
         return None
+
+
+def _holes(call: Mapping[str, Any], endpoint: str = "") -> tuple[list[str], list[str]]:
+    """What a call's path and query are filled in with; an endpoint in the path may have holes of its own."""
+    queries = call.get("query", {}).values()
+    return _HOLE.findall(call["path"] + endpoint), [name for text in queries for name in _HOLE.findall(text)]
+
+
+def _placed(call: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs that stand in a submission's address, taken out of the rest: `input` is what is left."""
+    given, (in_path, in_query) = dict(names["input"]), _holes(call, names["endpoint"])
+    placed = {name: given.pop(name) for name in {*in_path, *in_query} - set(names) if name in given}
+    return {**placed, "input": given}
+
+
+def _part(value: object) -> str:
+    """A value as one part of a path; nothing for what would be a way through it."""
+    text = _text(value)
+    return "" if text in {".", ".."} else text
 
 
 def _told(answer: transport.Answer) -> Any:

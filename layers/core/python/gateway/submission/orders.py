@@ -124,7 +124,8 @@ def _priced(order: Order, terms: pricing.Terms, *, looks_at_all: bool) -> Priced
     wanted = [source for source in normalized.media if looks_at_all or source.input in model.measures]
     quote = model.quote(normalized.inputs, now, terms, _measured(model, wanted))
     warnings = (*normalized.warnings, *_sunset_warning(model, now))
-    return Priced(model, offers, normalized, quote, warnings)
+    serving = tuple(offer for offer in offers if offer.serves(normalized.inputs))
+    return Priced(model, serving, normalized, quote, warnings)
 
 
 def _normalized(model: catalog.Model, order: Order) -> requests.Normalized:

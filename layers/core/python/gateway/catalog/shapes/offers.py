@@ -59,6 +59,8 @@ class OfferShape(Strict):
     """One provider that serves the model."""
 
     provider: str
+    when: dict[str, Any] = {}
+    """What of the model it serves; the other requests have the other offers."""
     endpoints: list[EndpointShape] = Field(min_length=1)
     webhook: bool
     typical_seconds: int = Field(gt=0)
@@ -72,7 +74,7 @@ class OfferShape(Strict):
 
     def conditions(self) -> list[dict[str, Any]]:
         """Every condition that this offer asks of the inputs."""
-        return [item.when for item in self.endpoints] + [case.when for case in self.request.cases]
+        return [self.when, *(item.when for item in self.endpoints), *(case.when for case in self.request.cases)]
 
     @model_validator(mode="after")
     def _always_an_endpoint(self) -> "OfferShape":

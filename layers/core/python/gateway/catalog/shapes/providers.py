@@ -42,7 +42,11 @@ class CallShape(Strict):
 
 
 class SubmitShape(Strict):
-    """The one paid call. `body` is JMESPath over `endpoint`, `input`, `webhook_url` and `attempt_id`."""
+    """The one paid call. `body` is JMESPath over `endpoint`, `input`, `webhook_url` and `attempt_id`.
+
+    An input that the endpoint, the path or the query has a hole for (`text-to-speech/{voice_id}`) stands there, and not
+    in `input`.
+    """
 
     path: str
     query: dict[str, str] = {}
@@ -108,7 +112,7 @@ class CostShape(Strict):
 
 
 class SigningKeyShape(Strict):
-    """Where the account's key for webhooks is asked for; without it the operator's secret has it."""
+    """Where the account's key for webhooks is asked for; without it the operator's secret has it, as `NAME_webhook`."""
 
     path: str
     at: Place
@@ -160,12 +164,16 @@ class ProviderShape(Strict):
     check: CallShape | None = None
     """A call that a good key is answered 2xx, and that costs nothing: a customer's own key is tried with it."""
     wire: WireShape | None = None
+    wires: dict[str, WireShape] = {}
+    """Instead of one, by how the endpoints begin that speak it: pictures are answered at once, videos are jobs."""
     source: str = Field(min_length=1)
 
     @model_validator(mode="after")
     def _described_or_coded(self) -> Self:
-        if (self.adapter == "http") != (self.wire is not None):
-            raise ValueError("`wire` is for the adapter `http`, which needs it")
+        if (self.wire is not None) + bool(self.wires) != (self.adapter == "http"):
+            raise ValueError("the adapter `http`, and no other, needs either `wire` or `wires`")
+        if sum(wire.webhook is not None for wire in self.wires.values()) > 1:
+            raise ValueError("`webhook` stands in one of the `wires`: a callback does not say which it belongs to")
         return self
 
     def compiled(self) -> dict[str, Any]:
