@@ -10,12 +10,14 @@ import pytest
 from gateway import keys, operator, provider_keys, providers, tables, transport
 from gateway.errors import Unavailable
 from gateway.providers import ApiKey
+from infra import manifest
 from museway.records import verify
 from tests.integration.test_refusals import refused
 from tests.integration.world import PROJECT, World, files, world
 
 OWN, OTHER, PLATFORM = "own-canary-7f3a-1111", "own-canary-9b2c-2222", "platform-canary-33"
 """Secrets whose every appearance outside a provider's call is a leak."""
+SECRETS = (OWN, OTHER, PLATFORM)
 REAL = providers.provider
 
 
@@ -71,7 +73,11 @@ def museway(request: pytest.FixtureRequest) -> Iterator[World]:
         monkeypatch.setattr(providers, "provider", REAL)
         monkeypatch.setattr(providers, "api_key", lambda _name: ApiKey(PLATFORM))
         change_plan(platform_fee_bps=1_000, margin_bps=500)
+        for secret in SECRETS:
+            made.overheard.add(secret)
         yield made
+        for table in manifest.TABLES:
+            assert not [item for item in made._items(table.name) if any(one in str(item) for one in SECRETS)]
     provider_keys.forget()
     providers.forget()
 
@@ -388,6 +394,19 @@ class TestUse:
             got, answer, _ = museway.request("POST", "/v1/generate/media", FOX | more, headers={"Idempotency-Key": "k"})
             assert got == expected
         assert answer["fields"] == ["allow_platform_key"]
+
+
+class TestRouting:
+    def test_own_accounts_come_first_and_alone_whatever_ranks_above(self, wired: tuple[World, Outside]) -> None:
+        museway, outside = wired
+        save(museway)
+        asked = {"mode": "image", "prompt": "a fox"}
+        status, accepted, _ = museway.request("POST", "/v1/generate/media", asked)
+        assert (status, accepted["estimated_cost_micros"]) == (202, FEE_MICROS)
+        (candidate,) = museway.request("POST", "/v1/route", asked)[1]["candidates"]
+        assert candidate["price_micros"] == FEE_MICROS
+        museway.settle_down()
+        assert outside.keys("POST") == [OWN]
 
 
 class TestMeanwhile:

@@ -5,6 +5,8 @@ paid for is sent once: the attempt is written before the POST, and an attempt th
 at or waited out, never repeated.
 """
 
+import itertools
+import re
 import time
 from collections.abc import Mapping
 from decimal import Decimal
@@ -26,6 +28,9 @@ from gateway.provider import (
 )
 
 POLL, COLLECT, SETTLE, SUBMIT, FAIL, DONE = "poll", "collect", "settle", "submit", "fail", "done"
+
+METRICS_MAX, METRICS_DEPTH_MAX, METRIC_MAX = 32, 3, 10**15
+_WORD = re.compile(r"[\w.:/-]{1,80}")
 
 POLL_SECONDS_MIN, POLL_SECONDS_MAX = 0.5, 2.0
 
@@ -226,7 +231,21 @@ def _told(finished: Finished) -> dict[str, Any]:
         name: exact(Decimal(str(number))) if isinstance(number, float) else number
         for name, number in finished.usage.items()
     }
-    return {"metrics": dict(finished.metrics), "usage": usage, "cost_usd": finished.cost_usd}
+    return {"metrics": _shown(finished.metrics), "usage": usage, "cost_usd": finished.cost_usd}
+
+
+def _shown(metrics: Mapping[str, Any], depth: int = 1) -> dict[str, Any]:
+    """Of a provider's metrics, which callers see as they are: finite numbers and single words, by a few short names."""
+    shown: dict[str, Any] = {}
+    for name, value in itertools.islice(metrics.items(), METRICS_MAX):
+        if not _WORD.fullmatch(name):
+            continue
+        is_number = isinstance(value, int | float) and abs(value) < METRIC_MAX
+        if is_number or (isinstance(value, str) and _WORD.fullmatch(value)):
+            shown[name] = value
+        elif isinstance(value, Mapping) and depth < METRICS_DEPTH_MAX:
+            shown[name] = _shown(value, depth + 1)
+    return shown
 
 
 def _finished(attempt: tables.Attempt) -> Finished:

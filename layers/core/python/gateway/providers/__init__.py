@@ -7,6 +7,7 @@ here besides, and one line in `_ADAPTERS`. Adapters know the wire and the port (
 import json
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -35,9 +36,18 @@ SECRET_KEPT_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A provider's key, which never shows itself in a log or a traceback."""
+    """A provider's key, which never shows itself in a log, a traceback, or the words of a provider that repeats it."""
 
     value: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.value) >= KEY_CHARACTERS_MIN and self.value not in _in_use:
+            _in_use.append(self.value)
+
+
+KEY_CHARACTERS_MIN = 8
+"""Shorter ones are nobody's, and might be a word."""
+_in_use: deque[str] = deque(maxlen=256)
 
 
 KeySource = Callable[[], ApiKey | None]
@@ -180,19 +190,23 @@ def send_once(
 ) -> "transport.Answer | Refused | Finished | Uncertain":
     """Make a paid call, once: the answer, or what is known of a call that got none.
 
-    `Refused` where no byte has left, `Uncertain` where the job may run all the same. Where the answer is the result
-    itself (`answers_result`), one that is too large to take is over, and of no use to anybody: `Finished` with nothing.
+    `Refused` where no byte has left, `Uncertain` where the job may run all the same; a redirect is followed nowhere,
+    and says nothing of whether the job was begun. Where the answer is the result itself (`answers_result`), one that
+    is too large to take is over, and of no use to anybody: `Finished` with nothing.
     """
     from gateway import transport  # every adapter has it; whoever only names providers need not load it
 
     try:
-        return send()
+        answer = send()
     except transport.NeverSent:
         return Refused(NonDelivery.PROVIDER_UNAVAILABLE, f"{name} could not be reached.", retryable=True)
     except transport.NoAnswer as error:
         if answers_result and isinstance(error, transport.AnswerTooLarge):
             return Finished(())
         return Uncertain(f"{name} took the request and its answer did not arrive.")
+    if 300 <= answer.status < 400:
+        return Uncertain(f"{name} answered with status {answer.status}.")
+    return answer
 
 
 def no_key(name: str) -> Refused:
@@ -289,5 +303,8 @@ def count(told: object) -> int:
 
 
 def brief(text: object) -> str:
-    """What a provider said of a failure, as one line of at most 300 characters."""
-    return " ".join(str(text).split())[:300]
+    """What a provider said of a failure, as one line of at most 300 characters, without the key it was called with."""
+    line = " ".join(str(text).split())
+    for key in _in_use:
+        line = line.replace(key, "[key]")
+    return line[:300]
