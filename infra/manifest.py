@@ -76,7 +76,8 @@ class Grant:
 
     resource: str
     """A table, a dead-letter queue, or one of `jobs_stream`, `drive`, `inbox`, `machine` (the state machine),
-    `executions` and `task_tokens` (of it), `bus`, `provider_keys`, `bedrock_models` and `bedrock_jobs`."""
+    `executions` and `task_tokens` (of it), `bus`, `provider_keys` (the operator's), `project_keys_key` (which encrypts
+    the projects' own), `bedrock_models` and `bedrock_jobs`."""
     actions: str
     """Action names without their service, separated by spaces."""
     index: str = ""
@@ -150,7 +151,13 @@ _COUNT_DURATION = Grant("catalog", "UpdateItem", keys=OBSERVED)
 _COUNT_END = Grant("catalog", "UpdateItem", keys=COUNTED)
 _KNOW_PROVIDERS = Grant("catalog", "GetItem", keys=("HEAD", "VERSION#*"))
 _KNOW_HEALTH = Grant("catalog", "GetItem", keys=JUDGED)
-_CALL_PROVIDERS = (Grant("provider_keys", "GetSecretValue"), _KNOW_PROVIDERS)
+_CALL_PROVIDERS = (
+    Grant("provider_keys", "GetSecretValue"),
+    _KNOW_PROVIDERS,
+    Grant("projects", "GetItem", keys=("PROVIDER_KEY#*",)),
+    Grant("project_keys_key", "Decrypt"),
+)
+"""With the operator's keys, or one of the project's own: nothing else of a project is seen."""
 _INVOKE_MODELS = (Grant("bedrock_models", "InvokeModel"), Grant("bedrock_jobs", "InvokeModel"))
 """To converse and to start a job take the same permission as to invoke (botocore's model of bedrock-runtime)."""
 _ASK_ABOUT_JOBS = Grant("bedrock_jobs", "GetAsyncInvoke")
@@ -241,7 +248,11 @@ FUNCTIONS = (
             Grant("ledger", "PutItem", keys=COUNTERS),
             Grant("ledger", "UpdateItem", keys=("HOLD#*", *COUNTERS)),
             Grant("ledger", "Query", index="listing"),
+            # A provider key is tested and sealed here, and opened nowhere behind the API but to cancel.
+            _KNOW_PROVIDERS,
+            Grant("project_keys_key", "Encrypt"),
         ),
+        environment=("PROVIDER_BASE_URLS", "CATALOG_KEPT_SECONDS"),
     ),
     Function(
         "callbacks",
@@ -429,6 +440,10 @@ ROUTES = (
     Route("DELETE", "/v1/keys/{key_id}", "projects"),
     Route("GET", "/v1/settings", "projects"),
     Route("PUT", "/v1/settings", "projects"),
+    Route("GET", "/v1/providers", "projects"),
+    Route("PUT", "/v1/providers/{provider}/key", "projects"),
+    Route("GET", "/v1/providers/{provider}/key", "projects"),
+    Route("DELETE", "/v1/providers/{provider}/key", "projects"),
     Route("POST", "/v1/callbacks/{provider}/{generation_id}/{token}", "callbacks", _WEBHOOK),
     Route("POST", "/v1/callbacks/{provider}", "callbacks", _ACCOUNT_WEBHOOK),
     Route("GET", "/health", "docs", _HEALTH),

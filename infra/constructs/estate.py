@@ -113,7 +113,7 @@ class Estate(Construct):
 
     def _listed(self) -> dict[str, Resource]:
         drive, inbox, jobs = self.buckets.drive, self.buckets.inbox, self.tables.by_name["jobs"]
-        secret, bus = self.secrets.provider_keys_arn, self.bus
+        secret, key, bus = self.secrets.provider_keys_arn, self.secrets.project_keys_key, self.bus
         listed = {
             name: Resource("dynamodb", table.table_arn, f"{name.upper()}_TABLE", table.table_name)
             for name, table in self.tables.by_name.items()
@@ -131,6 +131,7 @@ class Estate(Construct):
             "bedrock_models": Resource("bedrock", f"arn:{Aws.PARTITION}:bedrock:*::foundation-model/*"),
             "bedrock_jobs": Resource("bedrock", f"arn:{Aws.PARTITION}:bedrock:*:{Aws.ACCOUNT_ID}:async-invoke/*"),
             "provider_keys": Resource("secretsmanager", secret, "PROVIDER_SECRET_ARN", secret),
+            "project_keys_key": Resource("kms", key.key_arn, "PROJECT_KEYS_KEY_ARN", key.key_arn),
         }
 
     def _states_arn(self, resource: str, name: str) -> str:

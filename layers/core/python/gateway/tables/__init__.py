@@ -11,7 +11,7 @@ from gateway.tables.health import HealthSnapshot, OutcomeCount
 from gateway.tables.items import Item, connection, listed, page, unchanged
 from gateway.tables.jobs import Attempt, Generation, JobReference, Order
 from gateway.tables.ledger import Balance, Entry, Hold, Record, Spending
-from gateway.tables.projects import ApiKey, ListedKey, Project
+from gateway.tables.projects import ApiKey, ListedKey, Project, ProviderKey, Router, RouterVersion
 from gateway.tables.transactions import ConditionFailed, Transaction, transaction
 
 __all__ = [
@@ -34,8 +34,11 @@ __all__ = [
     "Order",
     "OutcomeCount",
     "Project",
+    "ProviderKey",
     "Record",
     "ReferenceRates",
+    "Router",
+    "RouterVersion",
     "Spending",
     "Transaction",
     "connection",
