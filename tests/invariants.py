@@ -6,7 +6,7 @@ words. `at_rest=True` adds what must hold once nothing is under way any more.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -159,12 +159,13 @@ def _one_record_per_delivery(stored: Stored) -> Iterator[str]:
             yield f"{generation_id}: recorded {billed}, its hold says otherwise"
         order = stored.orders[generation_id]
         quote, offers = unpacked(order["quote"].value), unpacked(order["offers"].value)
-        quoted = _maximum_micros(quote)
+        quoted = _maximum_micros(quote, offers)
         if not quoted >= held >= billed >= 0:
             yield f"{generation_id}: quoted at most {quoted}, held {held}, billed {billed}"
-        offer = next((one for one in offers if one["offer_id"] == last.get("offer_id")), {})
-        own, model = _maximum_micros(offer.get("quote") or quote), offer.get("model", generation["model"])
-        if (record["offer"], record["model"]) != (offer.get("offer_id"), model) or not held >= own >= billed:
+        taken = (last.get("offer_id"), "own_key_of" in last)
+        offer = next((one for one in offers if (one["offer_id"], one.get("byok", False)) == taken), offers[0])
+        own, model = _maximum_micros(quote, [offer]), offer.get("model", generation["model"])
+        if (record["offer"], record["model"]) != (last.get("offer_id"), model) or not held >= own >= billed:
             yield f"{generation_id}: {record['offer']} billed {billed} of at most {own} as {record['model']}"
     for generation_id in set(stored.records) - set(stored.generations):
         yield f"{generation_id}: a record without a generation"
@@ -223,9 +224,10 @@ def _nothing_left(stored: Stored) -> Iterator[str]:
             yield f"{generation_id}: its hold is still open"
 
 
-def _maximum_micros(quote: Mapping[str, Any]) -> int:
-    """The most that a frozen quote allows for, from its own rates and quantities."""
-    return Quote.from_dict(quote).maximum_micros
+def _maximum_micros(quote: Mapping[str, Any], offers: Sequence[Mapping[str, Any]]) -> int:
+    """The most that a frozen quote allows for, from its own rates and quantities, by the dearest of its offers."""
+    priced = ((Quote.from_dict(offer.get("quote", quote)), offer.get("byok", False)) for offer in offers)
+    return max(one.under(byok=byok).maximum_micros for one, byok in priced)
 
 
 def _shard_of(key: str) -> tuple[str, int]:

@@ -7,6 +7,7 @@ import pytest
 
 from gateway import keys, operator, routers, tables
 from tests.integration.test_refusals import refused
+from tests.integration.test_routing import dearest_first
 from tests.integration.world import PROJECT, World, world
 
 MODELS = ("nano-banana", "p-image", "flux-2", "kuaishou/kling-v3-t2v", "kuaishou/kling-v3-pro-t2v", "openai/tts-1")
@@ -15,7 +16,7 @@ DRAFTS = {"name": "drafts", "mode": "image", "prefer": "price"}
 
 @pytest.fixture
 def museway() -> Iterator[World]:
-    with world(in_memory=True, models=MODELS) as made:
+    with world(in_memory=True, models=MODELS, changed=dearest_first) as made:
         yield made
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gateway import ledger, routing, tables
+from gateway import health, ledger, tables
+from gateway.breaker import OfferHealth
 from gateway.provider import Refused
-from gateway.submission import choosing
 from tests.integration.test_refusals import refused
 from tests.integration.world import World, world
 
@@ -20,8 +20,9 @@ DEAREST = FOX | {"models": ["nano-banana", "p-image", "flux-2"], "prefer": "qual
 
 
 def dearest_first(compiled: dict[str, Any]) -> None:
-    """Nano Banana is of the highest quality, so that cheaper ones may follow it."""
+    """Nano Banana is of the highest quality, so that cheaper ones may follow it; each model has one offer."""
     for model in compiled["models"]:
+        model["offers"] = model["offers"][:1]
         if model["id"] == "nano-banana":
             model["quality"] = "ultra"
 
@@ -176,13 +177,24 @@ def test_the_same_endpoint_under_another_name_is_no_other_chance(museway: World)
     assert [one["model"] for one in done["attempts"]] == ["nano-banana"]
 
 
-def test_an_offer_that_is_down_is_not_chosen(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "_HEALTH", {"p-image@replicate": routing.Health("open")})
+def test_an_offer_that_is_down_is_left_alone_where_there_is_another(
+    museway: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "snapshot", lambda: {"p-image@replicate": OfferHealth("open")})
     assert submit(museway, BY_PRICE)["model"] == "flux-2"
-    before = museway.totals()
-    status, answer, _ = museway.request("POST", "/v1/generate/media", {"model": "p-image", "prompt": "a fox"})
-    assert (status, answer["error"]) == (503, "provider_unavailable")
-    assert museway.totals() == before
+    assert "failed too often" in routed(museway, BY_PRICE)[1]["p-image"]
+    done = ended(museway, submit(museway, {"model": "p-image", "prompt": "a fox"}))
+    assert (done["status"], done["attempts"][0]["offer"]) == ("completed", "p-image@replicate")
+
+
+def test_some_requests_find_out_whether_an_offer_works_again(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"p-image@replicate": OfferHealth("half_open", probe_share=0.5)}
+    monkeypatch.setattr(health, "snapshot", lambda: known)
+    chosen = {submit(museway, BY_PRICE)["model"] for _ in range(40)}
+    assert chosen == {"p-image", "flux-2"}
+    kept, _ = routed(museway, BY_PRICE)
+    assert kept[-1] == "p-image"
+    museway.settle_down()
 
 
 REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {

@@ -5,6 +5,7 @@
     │   ├── UnknownModel              400  unknown_model
     │   ├── VariantRequired           400  variant_required
     │   ├── PriceAboveMaximum         400  price_above_maximum
+    │   ├── ProviderKeyRejected       400  provider_key_rejected
     │   ├── NoViableModel             400  no_viable_model
     │   ├── TooManyKeys               400  too_many_keys
     │   ├── TooManyRouters            400  too_many_routers
@@ -25,6 +26,7 @@
     ├── IdempotencyKeyReused          422  idempotency_key_reused
     ├── InvalidField                  422  invalid_request
     └── Unavailable                   503  unavailable
+        └── ProviderUnavailable       503  provider_unavailable
 
 `code` and `status` live on the class; `gateway.api` is the only place that renders them.
 """
@@ -77,6 +79,13 @@ class PriceAboveMaximum(BadRequest):
 
     code = "price_above_maximum"
     hint = "Raise max_price_micros, or choose a cheaper model, duration or tier."
+
+
+class ProviderKeyRejected(BadRequest):
+    """The provider does not take the key that was to be saved; nothing was changed."""
+
+    code = "provider_key_rejected"
+    hint = "Check that it was copied whole and is live; `test: false` saves it unasked."
 
 
 class NoViableModel(BadRequest):
@@ -222,3 +231,10 @@ class Unavailable(GatewayError):
     code = "unavailable"
     status = 503
     hint = "Try again in a moment with the same Idempotency-Key."
+
+
+class ProviderUnavailable(Unavailable):
+    """A provider could not be asked about a key; nothing was changed."""
+
+    code = "provider_unavailable"
+    hint = "Try again in a moment, or save the key unasked with `test: false`."

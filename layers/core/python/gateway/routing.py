@@ -55,7 +55,7 @@ class Health:
     success_rate: float = 1.0
     p50_seconds: float | None = None
     probe: bool = False
-    """Whether the next request is to find out if a half-open one works again: it is ranked like a healthy one."""
+    """Whether this request is to find out if it works again: then it is ranked like a healthy one."""
 
 
 HEALTHY = Health()
@@ -188,14 +188,9 @@ def dropped_because(one: Candidate, policy: Policy) -> str:
     ceiling_micros, maximum_micros = policy.max_price_micros, one.maximum_micros or 0
     if ceiling_micros is not None and maximum_micros > ceiling_micros:
         return f"It may cost {maximum_micros} micros; {ceiling_micros} are the most that was allowed."
-    if is_down(one):
+    if one.health.state == "open" and not one.health.probe:
         return "The provider has failed too often of late, and is left alone for a while."
     return ""
-
-
-def is_down(one: Candidate) -> bool:
-    """Whether its breaker is open."""
-    return one.health.state == "open"
 
 
 def _kept_because(one: Candidate, policy: Policy) -> str:

@@ -69,6 +69,7 @@ def _attempt_view(generation: tables.Generation, attempt: tables.Attempt) -> dic
         "provider": attempt.provider,
         "model": jobs.model_of(generation, attempt),
         "offer": attempt.offer_id,
+        "byok": attempt.own_key_of is not None,
         "status": attempt.status,
         "error": attempt.error,
         "started_at": attempt.started_at,

@@ -28,6 +28,7 @@ class Estimate(GenerateMedia):
             output_path=self.output_path,
             output_url_path=self.output_url_path,
             kind=self.kind,
+            allow_platform_key=self.allow_platform_key,
         )
 
 

@@ -62,6 +62,9 @@ class Called(Choice):
     """What a request is for: a model, a saved router, or whatever model can do what is asked for."""
 
     model: Annotated[ModelId | None, Field(description="An id or router/NAME; null: by mode or capabilities")] = None
+    allow_platform_key: Annotated[
+        StrictBool, Field(description="Where the project has a provider key of its own: fall back to the deployment's")
+    ] = False
 
     def called(self) -> dict[str, Any]:
         """The model and the wish of an order. Raises InvalidField where there is neither, or one too much."""
@@ -107,6 +110,7 @@ class GenerateMedia(Called):
             session_id=self.session_id,
             metadata=self.metadata,
             max_price_micros=self.max_price_micros,
+            allow_platform_key=self.allow_platform_key,
         )
 
 

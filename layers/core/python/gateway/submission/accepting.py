@@ -27,7 +27,7 @@ def submit(
             check_same(jobs.order_of(existing), order)
             return existing, True
     project = ledger.project_of(principal.project_id)
-    priced = price(order, project)
+    priced = price(order, project, generation_id)
     job = frozen(generation_id, principal, order, priced, project.currency, request_id)
     try:
         ledger.reserve(

@@ -6,7 +6,7 @@ nobody: a repeat under the same key goes on where it stopped, and holds that nob
 the reconciler.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
@@ -46,7 +46,7 @@ def submit_batch(
     project = ledger.project_of(principal.project_id)
     new = {one: order for one, order in zip(generation_ids, orders, strict=True) if one not in outcomes}
     wanted: list[Job] = []
-    for generation_id, priced in zip(new, _priced(list(new.values()), project), strict=True):
+    for generation_id, priced in zip(new, _priced(new, project), strict=True):
         try:
             if isinstance(priced, GatewayError):
                 raise priced
@@ -75,20 +75,20 @@ def _outcome_view(number: int, outcome: Outcome, base_url: str) -> dict[str, Any
 
 
 def _priced(
-    orders: Sequence[Order | GatewayError], project: tables.Project
+    orders: Mapping[str, Order | GatewayError], project: tables.Project
 ) -> list[tuple[Order, Priced] | GatewayError]:
     """Each order with its price, or why it is refused. Looking at media takes longest, so several at a time."""
     catalog.current()  # read here, the threads find it
 
-    def priced(order: Order | GatewayError) -> tuple[Order, Priced] | GatewayError:
+    def priced(generation_id: str, order: Order | GatewayError) -> tuple[Order, Priced] | GatewayError:
         try:
-            return order if isinstance(order, GatewayError) else (order, price(order, project))
+            return order if isinstance(order, GatewayError) else (order, price(order, project, generation_id))
         except GatewayError as refused:
             return refused
 
     with ThreadPoolExecutor(max_workers=PRICED_AT_ONCE) as pool:
         # Each thread gets the caller's context, so that its log lines carry the request's ids.
-        found = [pool.submit(copy_context().run, priced, order) for order in orders]
+        found = [pool.submit(copy_context().run, priced, one, order) for one, order in orders.items()]
         return [one.result() for one in found]
 
 

@@ -1,12 +1,12 @@
 """What serves an order: the offers of the model that it names, or of every model that can do what it asks for."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from gateway import catalog, ids, pricing, routers, routing, tables
-from gateway.errors import GatewayError, ModelRetired, NoViableModel, PriceAboveMaximum, Unavailable
+from gateway import breaker, catalog, durations, health, ids, pricing, routers, routing, tables
+from gateway.errors import GatewayError, ModelRetired, NoViableModel, PriceAboveMaximum
 from gateway.submission.fitting import Fit, Media, fitted, normalized_for
 from gateway.submission.orders import Order, check_paths, terms_of
 
@@ -16,7 +16,6 @@ PER_PROVIDER_MAX = 2
 """Of other models at one provider: one that is down shall not use up the list."""
 REASONS_MAX = 10
 """Dropped candidates that a refusal names."""
-_HEALTH: Mapping[str, routing.Health] = {}
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,8 @@ class Choice:
     router: routers.Named | None
     ranked: tuple[routing.Ranked, ...]
     fits: Mapping[str, Fit]
+    own_providers: frozenset[str]
+    """The providers that the project has a key of its own at."""
 
     @property
     def kept(self) -> list[routing.Ranked]:
@@ -65,6 +66,13 @@ class Served:
 
     offer: catalog.Offer
     fit: Fit
+    byok: bool
+    """Whether it is asked with the project's own key."""
+
+    @property
+    def quote(self) -> pricing.Quote:
+        """What it costs there: under the project's own key our fee alone."""
+        return self.fit.quote.under(byok=self.byok)
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,12 @@ class Priced:
     @property
     def quote(self) -> pricing.Quote:
         """What it costs there."""
-        return self.served[0].fit.quote
+        return self.served[0].quote
+
+    @property
+    def maximum_micros(self) -> int:
+        """What it can cost at most, by whichever of the offers it is delivered."""
+        return max(one.quote.maximum_micros for one in self.served)
 
 
 def estimate(order: Order, project: tables.Project) -> Priced:
@@ -96,13 +109,13 @@ def estimate(order: Order, project: tables.Project) -> Priced:
     return _priced(order, choose(order, project), ids.now())
 
 
-def price(order: Order, project: tables.Project) -> Priced:
-    """Check an order whole and price it, also against its own `max_price_micros`; nothing is held.
+def price(order: Order, project: tables.Project, generation_id: str) -> Priced:
+    """Check an order whole and price it for a generation, also against its own `max_price_micros`; nothing is held.
 
     Raises a GatewayError of the catalog, the limits, the sources or the choice, or PriceAboveMaximum.
     """
-    priced = _priced(order, choose(order, project, looks_at_all=True), ids.now())
-    maximum_micros = priced.quote.maximum_micros
+    priced = _priced(order, choose(order, project, generation_id, looks_at_all=True), ids.now())
+    maximum_micros = priced.maximum_micros
     if order.max_price_micros is not None and maximum_micros > order.max_price_micros:
         raise PriceAboveMaximum(
             "This call may cost more than your max_price_micros.",
@@ -112,8 +125,17 @@ def price(order: Order, project: tables.Project) -> Priced:
     return priced
 
 
-def choose(order: Order, project: tables.Project, *, looks_at_all: bool = False, media: Media | None = None) -> Choice:
+def choose(
+    order: Order,
+    project: tables.Project,
+    generation_id: str | None = None,
+    *,
+    looks_at_all: bool = False,
+    media: Media | None = None,
+) -> Choice:
     """Rank what could serve an order; nothing is started, and that nothing is left is no error.
+
+    `generation_id` is of the generation that it is for: some are to find out whether a failing offer works again.
 
     Raises a GatewayError for an order that no model could serve as it stands; where it names one, of that model.
     """
@@ -122,7 +144,7 @@ def choose(order: Order, project: tables.Project, *, looks_at_all: bool = False,
     named = None if order.router is None else routers.named(project.project_id, order.router)
     wish = order.wish if named is None else named.wish
     if not order.is_routed:
-        return _choice_of_offers(snapshot, order, wish, terms, now, looks_at_all=looks_at_all)
+        return _choice_of_offers(snapshot, order, wish, terms, now, generation_id, looks_at_all=looks_at_all)
     ceilings = [one for one in (order.max_price_micros, wish.policy.max_price_micros) if one is not None]
     wish = replace(wish, policy=replace(wish.policy, max_price_micros=min(ceilings, default=None)))
     required, media = wish.required, media or Media()
@@ -136,10 +158,10 @@ def choose(order: Order, project: tables.Project, *, looks_at_all: bool = False,
         except GatewayError as refusal:
             if media.refusal is not None:
                 raise media.refusal from None
-            candidates += _candidates(model, None, refusal.message, now)
+            candidates += _candidates(model, None, refusal.message, now, generation_id)
         else:
-            candidates += _candidates(model, fit, "", now)
-    return Choice(wish, named, routing.ranked(candidates, wish.policy), fits)
+            candidates += _candidates(model, fit, "", now, generation_id)
+    return Choice(wish, named, _ranked(candidates, wish.policy), fits, terms.own_providers)
 
 
 def _choice_of_offers(
@@ -148,6 +170,7 @@ def _choice_of_offers(
     wish: routing.Wish,
     terms: pricing.Terms,
     now: datetime,
+    generation_id: str | None,
     *,
     looks_at_all: bool,
 ) -> Choice:
@@ -156,11 +179,33 @@ def _choice_of_offers(
     if not model.live_offers(now):
         raise _retired(snapshot, model, order, terms, now)
     fit = fitted(model, order, terms, now, Media(), looks_at_all=looks_at_all)
-    ranked = routing.ranked(_candidates(model, fit, "", now), wish.policy)
-    return Choice(wish, None, ranked, {model.model_id: fit})
+    ranked = _ranked(_candidates(model, fit, "", now, generation_id), wish.policy)
+    return Choice(wish, None, ranked, {model.model_id: fit}, terms.own_providers)
 
 
-def _candidates(model: catalog.Model, fit: Fit | None, unfit: str, now: datetime) -> Iterator[routing.Candidate]:
+def _ranked(candidates: Iterable[routing.Candidate], policy: routing.Policy) -> tuple[routing.Ranked, ...]:
+    """The candidates in their order. Where all that could serve are failing, they are tried all the same."""
+    found = list(candidates)
+    ranked = routing.ranked(found, policy)
+    if any(one.kept for one in ranked):
+        return ranked
+    return routing.ranked((replace(one, health=replace(one.health, probe=True)) for one in found), policy)
+
+
+def _health(offer_id: str, fit: Fit | None, generation_id: str | None) -> routing.Health:
+    known = health.of(offer_id)
+    alike = known.by_parameters.get(durations.parameters_of(fit.quote)) if fit else None
+    return routing.Health(
+        known.state,
+        1.0 if known.success_rate is None else known.success_rate,
+        alike[0] if alike else known.p50_seconds,
+        probe=known.state == breaker.HALF_OPEN and generation_id is not None and known.takes(generation_id),
+    )
+
+
+def _candidates(
+    model: catalog.Model, fit: Fit | None, unfit: str, now: datetime, generation_id: str | None
+) -> Iterator[routing.Candidate]:
     for position, offer in enumerate(model.offers):
         if not offer.is_alive(now):
             unfit_here = f"It is no longer served since {offer.sunset_at}."
@@ -168,6 +213,8 @@ def _candidates(model: catalog.Model, fit: Fit | None, unfit: str, now: datetime
             unfit_here = f"The provider {offer.provider} does not do this part of the model."
         else:
             unfit_here = unfit
+        cost = fit.cost(offer, now) if fit and not unfit_here else None
+        quote = fit and fit.quote.under(byok=offer.provider in fit.quote.terms.own_providers)
         yield routing.Candidate(
             model=model.model_id,
             offer=offer.offer_id,
@@ -175,10 +222,10 @@ def _candidates(model: catalog.Model, fit: Fit | None, unfit: str, now: datetime
             position=position,
             quality=model.quality,
             seconds=offer.typical_seconds,
-            expected_micros=fit.quote.expected_micros if fit else None,
-            maximum_micros=fit.quote.maximum_micros if fit else None,
-            cost_micros=fit.cost_micros(offer, now) if fit else None,
-            health=_HEALTH.get(offer.offer_id, routing.HEALTHY),
+            expected_micros=quote.expected_micros if quote else None,
+            maximum_micros=quote.maximum_micros if quote else None,
+            cost_micros=cost.expected_micros if cost else None,
+            health=_health(offer.offer_id, fit, generation_id),
             unfit=unfit_here,
         )
 
@@ -186,22 +233,32 @@ def _candidates(model: catalog.Model, fit: Fit | None, unfit: str, now: datetime
 def _priced(order: Order, choice: Choice, now: datetime) -> Priced:
     if not choice.kept:
         raise _nothing_left(choice)
-    served = _served(choice)
+    served = _served(choice, allow_platform_key=order.allow_platform_key)
     first = served[0].fit
     warnings = (*first.normalized.warnings, *_sunset_warning(first.model, now))
     has_choice = order.is_routed or len(choice.ranked) > 1
     return Priced(served, warnings, choice.decision(served) if has_choice else None)
 
 
-def _served(choice: Choice) -> tuple[Served, ...]:
+def _on_accounts(choice: Choice, *, allow_platform_key: bool) -> list[tuple[routing.Ranked, bool]]:
+    """The candidates that may serve, best first, and whether each is asked with the project's own key.
+
+    Those on its own accounts come first. Where there are such, ours are used only if that was allowed.
+    """
+    own = [(one, True) for one in choice.kept if one.candidate.provider in choice.own_providers]
+    return own + [(one, False) for one in choice.kept if allow_platform_key or not own]
+
+
+def _served(choice: Choice, *, allow_platform_key: bool) -> tuple[Served, ...]:
     """The best offer, and those that may follow when it is known not to run.
 
     They do the same with the same inputs and may cost no more than the first, whose maximum is held. The same endpoint
     under another model's name is no other chance.
     """
-    first = choice.fits[choice.kept[0].candidate.model]
+    candidates = _on_accounts(choice, allow_platform_key=allow_platform_key)
+    first = choice.fits[candidates[0][0].candidate.model]
     served: list[Served] = []
-    for one in choice.kept:
+    for one, byok in candidates:
         fit = choice.fits[one.candidate.model]
         offer = fit.model.offers[one.candidate.position]
         others = [(kept.offer.provider, kept.offer.endpoint(kept.fit.normalized.inputs)) for kept in served]
@@ -213,21 +270,13 @@ def _served(choice: Choice) -> tuple[Served, ...]:
             or providers.count(offer.provider) >= PER_PROVIDER_MAX
         ):
             continue
-        served.append(Served(offer, fit))
+        served.append(Served(offer, fit, byok))
         if len(served) == SERVED_MAX:
             break
     return tuple(served)
 
 
-def _nothing_left(choice: Choice) -> GatewayError:
-    """Why there is nothing to serve an order with: it asks for what nobody does, or who does it is down."""
-    down = [one for one in choice.ranked if not one.candidate.unfit and routing.is_down(one.candidate)]
-    if any(routing.dropped_because(_well(one.candidate), choice.wish.policy) == "" for one in down):
-        return Unavailable(
-            "Every provider that could serve this is failing just now; nothing was held.",
-            code="provider_unavailable",
-            hint="Try again in a moment, or ask for a mode, so that other models may serve it.",
-        )
+def _nothing_left(choice: Choice) -> NoViableModel:
     return NoViableModel(
         "No model can serve this as it was asked for.",
         field="model",
@@ -237,10 +286,6 @@ def _nothing_left(choice: Choice) -> GatewayError:
             for one in choice.ranked[:REASONS_MAX]
         ],
     )
-
-
-def _well(candidate: routing.Candidate) -> routing.Candidate:
-    return replace(candidate, health=routing.HEALTHY)
 
 
 def _sunset_warning(model: catalog.Model, now: datetime) -> tuple[str, ...]:

@@ -33,12 +33,12 @@ class Fit:
         """What it would do: two models that do the same may stand in for each other."""
         return str(self.normalized.inputs[GENERATION_TYPE])
 
-    def cost_micros(self, offer: catalog.Offer, now: datetime) -> int | None:
+    def cost(self, offer: catalog.Offer, now: datetime) -> pricing.Quote | None:
         """What an offer's provider asks of us; None where the catalog does not say."""
         if not offer.costs:
             return None
         inputs, meters = self.normalized.inputs, self.model.meters
-        return pricing.quote(offer.costs, meters, inputs, now, pricing.Terms(), self.measured).expected_micros
+        return pricing.quote(offer.costs, meters, inputs, now, pricing.Terms(), self.measured)
 
 
 class Media:

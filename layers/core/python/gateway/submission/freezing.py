@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from gateway import fx, ids, jobs, tables, templates
@@ -49,7 +50,8 @@ def frozen(
     now = ids.now()
     quote, fingerprint, warnings = priced.quote.to_dict(), order.fingerprint(), list(priced.warnings)
     around_bytes = _json_bytes([quote, order.metadata, fingerprint, warnings, priced.decision])
-    offers = _fitting([_offer(served, priced) for served in priced.served], JOB_BYTES_MAX - around_bytes)
+    offers = _fitting([_offer(served, priced, now) for served in priced.served], JOB_BYTES_MAX - around_bytes)
+    served = priced.served[: len(offers)]
     stamp, first = ids.timestamp(now), offers[0]
     generation = tables.Generation(
         f"GENERATION#{generation_id}",
@@ -64,7 +66,7 @@ def frozen(
         status=jobs.PENDING,
         metadata=order.metadata,
         warnings=warnings or None,
-        held_micros=priced.quote.maximum_micros,
+        held_micros=max(one.quote.maximum_micros for one in served),
         estimated_time_seconds=priced.model.estimated_time_seconds,
         await_seconds=_await_seconds(first),
         deadline_at=int(now.timestamp()) + min(_deadline_seconds(offers), settings().deadline_seconds_max),
@@ -105,21 +107,29 @@ def reused(fields: Sequence[str]) -> IdempotencyKeyReused:
     return IdempotencyKeyReused("This Idempotency-Key was used for another request.", fields=list(fields))
 
 
-def _offer(served: Served, priced: Priced) -> dict[str, Any]:
-    """An offer with its request rendered; of another model than the first, with that model's price too."""
+def _offer(served: Served, priced: Priced, now: datetime) -> dict[str, Any]:
+    """An offer with its request rendered and what it costs us, where the catalog says so; of another model than the
+    first, with that model's price too."""
     offer, fit = served.offer, served.fit
     inputs = fit.normalized.inputs
+    cost = None if served.byok else fit.cost(offer, now)
+    costs = {} if cost is None else {"cost": {"lines": [line.to_dict() for line in cost.lines]}}
     other = {} if fit.model is priced.model else {"model": fit.model.model_id, "quote": fit.quote.to_dict()}
-    return other | {
-        "offer_id": offer.offer_id,
-        "provider": offer.provider,
-        "endpoint": offer.endpoint(inputs),
-        "body": templates.render(offer.request, inputs),
-        "webhook": offer.webhook,
-        "typical_seconds": offer.typical_seconds,
-        "deadline_seconds": offer.deadline_seconds,
-        "cost_basis": offer.cost_basis,
-    }
+    return (
+        other
+        | costs
+        | {
+            "offer_id": offer.offer_id,
+            "provider": offer.provider,
+            "endpoint": offer.endpoint(inputs),
+            "body": templates.render(offer.request, inputs),
+            "webhook": offer.webhook,
+            "typical_seconds": offer.typical_seconds,
+            "deadline_seconds": offer.deadline_seconds,
+            "cost_basis": offer.cost_basis,
+            "byok": served.byok,
+        }
+    )
 
 
 def _fitting(offers: list[dict[str, Any]], bytes_max: int) -> list[dict[str, Any]]:

@@ -28,6 +28,8 @@ class Order:
     output_path: str | None = None
     output_url_path: str | None = None
     kind: str = "auto"
+    allow_platform_key: bool = False
+    """Whether our key may be used where the project's own at a provider does not serve."""
     batch_size: int | None = None
     """How many orders came with it, where it came in a batch: a repeat of the batch is of the same size."""
     wish: routing.Wish = routing.ANYTHING
@@ -54,6 +56,7 @@ class Order:
             "output_path": self.output_path,
             "output_url_path": self.output_url_path,
             "kind": None if self.kind == "auto" else self.kind,
+            "allow_platform_key": self.allow_platform_key or None,
             "batch_size": self.batch_size,
             "mode": self.wish.mode,
             "capabilities": self.wish.capabilities or None,
@@ -64,8 +67,9 @@ class Order:
 
 
 def terms_of(project: tables.Project) -> pricing.Terms:
-    """The terms of a project's plan."""
-    return pricing.Terms(int(project.margin_bps), int(project.platform_fee_bps))
+    """The terms of a project's plan, with the providers that it has keys at."""
+    bps = (int(project.margin_bps), int(project.platform_fee_bps))
+    return pricing.Terms(*bps, own_providers=project.own_providers)
 
 
 def check_paths(order: Order) -> None:

@@ -2,6 +2,7 @@
 
 `PROJECT#<id> / PROJECT`, `KEY#<key_id> / KEY`, and for each key `PROJECT#<id> / KEY#<created_at>#<key_id>`,
 which lists it. `PROJECT#<id> / ROUTER#<name>` is a saved router, `ROUTER_VERSION#<name>#nnnnnn` what it ever was.
+`PROVIDER_KEY#<project_id>#<provider> / PROVIDER_KEY` stands apart from the project, whose item more may read.
 """
 
 from collections.abc import Iterator
@@ -29,7 +30,14 @@ class Project(Item):
     alerts = JSONAttribute(null=True)
     alerted = JSONAttribute(null=True)
     """What the project was told, so that it is told once."""
+    provider_keys = JSONAttribute(null=True)
+    """The providers that it has a key of its own at, each with what may be shown of the key."""
     created_at = UnicodeAttribute()
+
+    @property
+    def own_providers(self) -> frozenset[str]:
+        """The providers that it has a key of its own at."""
+        return frozenset(self.provider_keys or {})
 
     @classmethod
     def find(cls, project_id: str) -> Self | None:
@@ -40,6 +48,26 @@ class Project(Item):
     def every(cls) -> Iterator[Self]:
         """All projects, by a scan: for the reconciler and the operator, never for a request."""
         return cls.scan(filter_condition=cls.sk == "PROJECT")
+
+
+class ProviderKey(Item):
+    """A project's own key at a provider, encrypted. One that was deleted has no ciphertext."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "projects_table"
+
+    ciphertext = UnicodeAttribute(null=True)
+    """Of KMS, in base64."""
+
+    @classmethod
+    def of(cls, project_id: str, provider: str) -> Self:
+        """The (unread) place of a key."""
+        return cls(f"PROVIDER_KEY#{project_id}#{provider}", "PROVIDER_KEY")
+
+    @classmethod
+    def find(cls, project_id: str, provider: str) -> Self | None:
+        """A project's key at a provider, if there ever was one."""
+        return cls.find_at(f"PROVIDER_KEY#{project_id}#{provider}", "PROVIDER_KEY")
 
 
 class ApiKey(Item):

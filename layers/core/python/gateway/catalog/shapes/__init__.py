@@ -21,7 +21,7 @@ from gateway.catalog.shapes.inputs import (
     Strict,
 )
 from gateway.catalog.shapes.offers import OfferShape
-from gateway.catalog.shapes.prices import MeterShape, PriceBookShape
+from gateway.catalog.shapes.prices import MeterShape, PriceBookShape, RowShape
 from gateway.conditions import GENERATION_TYPE
 
 VideoAudio = Literal["included", "toggle_via_sound_param", "silent"]
@@ -82,18 +82,21 @@ class ModelShape(Strict):
             TopologicalSorter({name: meter.meters for name, meter in self.meters.items()}).prepare()
         except CycleError as error:
             raise ValueError(f"a meter is made of itself: {error.args[1]}") from None
-        for book in self.price_books:
-            for row in book.rows:
-                for component in row.components:
-                    needed = {component.meter, *(["outputs"] if component.per_output else [])}
-                    if unknown := sorted(needed - set(self.meters)):
-                        raise ValueError(f"row '{row.row_id}' uses the unknown meter '{unknown[0]}'")
-                    if self.meters[component.meter].usage and not component.is_plain:
-                        raise ValueError(f"row '{row.row_id}' rounds or counts per output what the provider reports")
-        starts = [book.effective_from for book in self.price_books]
-        if len(set(starts)) < len(starts):
-            raise ValueError("two price books start on the same day")
+        for books in (self.price_books, *(offer.costs for offer in self.offers)):
+            for row in (row for book in books for row in book.rows):
+                self._check_row(row)
+            starts = [book.effective_from for book in books]
+            if len(set(starts)) < len(starts):
+                raise ValueError("two price books start on the same day")
         return self
+
+    def _check_row(self, row: RowShape) -> None:
+        for component in row.components:
+            needed = {component.meter, *(["outputs"] if component.per_output else [])}
+            if unknown := sorted(needed - set(self.meters)):
+                raise ValueError(f"row '{row.row_id}' uses the unknown meter '{unknown[0]}'")
+            if self.meters[component.meter].usage and not component.is_plain:
+                raise ValueError(f"row '{row.row_id}' rounds or counts per output what the provider reports")
 
     @model_validator(mode="after")
     def _media_fit(self) -> "ModelShape":
