@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from gateway import templates
 from gateway.catalog import Model, Offer
@@ -28,6 +28,29 @@ from infra.sandbox.providers.wavespeed import MODELS as WAVESPEED_MODELS
 from tests.samples import URLS, least, normalized, sample_requests
 from tests.unit.gateway.shipped import COMPILED, SNAPSHOT
 
+
+class Methods(dict[str, type[BaseModel]]):
+    """What an endpoint `MODEL:METHOD` takes, by its method."""
+
+    def __missing__(self, endpoint: str) -> type[BaseModel]:
+        return self[endpoint.rpartition(":")[2]]
+
+
+def of_names(names: str) -> type[BaseModel]:
+    return create_model("Names", **dict.fromkeys(names.split(), (Any, None)))
+
+
+GOOGLE = Methods(
+    generateContent=of_names(
+        "prompt style_instructions system images voice speakers responseModalities temperature topP seed "
+        "maxOutputTokens aspectRatio imageSize"
+    ),
+    predictLongRunning=of_names(
+        "prompt image lastFrame referenceImages aspectRatio resolution durationSeconds negativePrompt "
+        "personGeneration seed"
+    ),
+)
+"""Of a body for Google its adapter sends these alone, in Google's form."""
 TAKEN: dict[str, Mapping[str, type[BaseModel]]] = {
     "fal": APPS,
     "openai": {
@@ -37,6 +60,7 @@ TAKEN: dict[str, Mapping[str, type[BaseModel]]] = {
         "chat/completions": ChatRequest,
     },
     "replicate": REPLICATE_MODELS,
+    "google": GOOGLE,
     "kie": KIE_MODELS,
     "kling": KLING_MODELS,
     "wavespeed": WAVESPEED_MODELS,
@@ -76,6 +100,7 @@ LEVERS = frozenset(
         reference_image_urls reference_video_urls reference_audio_urls
         reference_images reference_videos reference_audios sequential_image_generation
         text input messages max_tokens max_completion_tokens model stream partial_images stream_format output_format
+        imageSize durationSeconds lastFrame referenceImages responseModalities maxOutputTokens
         """
     )
 )
@@ -84,13 +109,16 @@ LEVERS = frozenset(
 HARMLESS: dict[str, str] = {
     **dict.fromkeys(
         words(
-            "prompt negative_prompt system_prompt lyrics lyrics_optimizer instructions style_instructions speakers "
+            "prompt negative_prompt negativePrompt system system_prompt lyrics lyrics_optimizer instructions "
+            "style_instructions speakers "
             "previous_text next_text"
         ),
         "words: where they are counted, the price reads them (`text`, `input` and token models are levers)",
     ),
     **dict.fromkeys(
-        words("aspect_ratio ratio watermark shot_type style_codes style_preset background camera_fixed loop"),
+        words(
+            "aspect_ratio aspectRatio ratio watermark shot_type style_codes style_preset background camera_fixed loop"
+        ),
         "what the picture or clip looks like, at the same size and length",
     ),
     **dict.fromkeys(
@@ -110,13 +138,14 @@ HARMLESS: dict[str, str] = {
     **dict.fromkeys(["audio_setting", "format", "response_format"], "the file's format"),
     **dict.fromkeys(
         words(
-            "seed guidance_scale cfg_scale prompt_influence acceleration turbo use_turbo prompt_optimizer "
+            "seed topP guidance_scale cfg_scale prompt_influence acceleration turbo use_turbo prompt_optimizer "
             "expand_prompt enable_prompt_expansion enhance_prompt_mode auto_fix"
         ),
         "how the model goes about it; no list price speaks of it",
     ),
     **dict.fromkeys(
-        words("safety_tolerance enable_safety_checker disable_safety_checker end_user_id"), "what is let through"
+        words("personGeneration safety_tolerance enable_safety_checker disable_safety_checker end_user_id"),
+        "what is let through",
     ),
     "respect_sections_durations": "speaks of a composition plan, which is refused",
 }
@@ -161,6 +190,10 @@ FREE: dict[tuple[str, str], str] = {
     ("images/edits", "images"): "given images are not charged",
     ("prunaai/p-video", "image"): "charged by the second that is made",
     ("prunaai/p-video", "save_audio"): "charged by the second that is made",
+    **{(start, "images"): "given images cost a hundredth of what is made" for start in ("gemini-", "lyria-")},
+    **{(start, "maxOutputTokens"): "makes less, never more" for start in ("gemini-", "lyria-")},
+    ("lyria-", "imageSize"): "a song has none",
+    **{("veo-", name): "charged by the second that is made" for name in ("image", "lastFrame", "referenceImages")},
     ("", "output_format"): "one price in every format; one that cannot be delivered is not charged",
 }  # fmt: skip
 """(beginning of an endpoint, lever): why it is left free there."""
