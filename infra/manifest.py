@@ -236,7 +236,13 @@ FUNCTIONS = (
     ),
     Function(
         "callbacks",
-        (Grant("jobs", "GetItem Query UpdateItem"), Grant("task_tokens", "SendTaskSuccess"), _KNOW_PROVIDERS),
+        (
+            Grant("jobs", "GetItem Query UpdateItem"),
+            # What a provider calls back about before its job is known here.
+            Grant("jobs", "PutItem", keys=("REFERENCE#*",)),
+            Grant("task_tokens", "SendTaskSuccess"),
+            _KNOW_PROVIDERS,
+        ),
         environment=("PROVIDER_BASE_URLS", "FAL_JWKS_URL", "CATALOG_KEPT_SECONDS"),
     ),
     Function("docs", (Grant("catalog", "GetItem"),), environment=("PUBLIC_URL", "CATALOG_KEPT_SECONDS")),
@@ -378,6 +384,7 @@ SCHEDULES = (
 _CATALOGUE = "What is offered at which price is public."
 _HEALTH = "Says no more than that the service lives and what its interface is."
 _WEBHOOK = "Providers have no API key; the path carries an unguessable token and the provider's signature is checked."
+_ACCOUNT_WEBHOOK = "Providers have no API key; here the provider's signature is checked, and one without is refused."
 
 ROUTES = (
     Route("POST", "/v1/generate/media", "submission"),
@@ -406,6 +413,7 @@ ROUTES = (
     Route("GET", "/v1/settings", "projects"),
     Route("PUT", "/v1/settings", "projects"),
     Route("POST", "/v1/callbacks/{provider}/{generation_id}/{token}", "callbacks", _WEBHOOK),
+    Route("POST", "/v1/callbacks/{provider}", "callbacks", _ACCOUNT_WEBHOOK),
     Route("GET", "/health", "docs", _HEALTH),
     Route("GET", "/openapi.json", "docs", _HEALTH),
     Route("GET", "/docs", "docs", _HEALTH),

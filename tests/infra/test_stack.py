@@ -126,6 +126,7 @@ class TestApi:
             "GET /v1/models",
             "GET /v1/models/{model_id+}",
             "GET /v1/pricing",
+            "POST /v1/callbacks/{provider}",
             "POST /v1/callbacks/{provider}/{generation_id}/{token}",
             "GET /health",
             "GET /openapi.json",

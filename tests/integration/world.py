@@ -124,6 +124,8 @@ class ScriptedProvider:
         self.outputs = 1
         self.usage: dict[str, Any] = {}
         self.loses_webhooks = False
+        self.calls_back_by_account = False
+        """Whether what it calls back with goes to the account's address and names the job alone."""
         self.extension = "png"
         self.refusal = Refused("invalid_inputs", "no", retryable=False)
         """What the script `refuse` answers."""
@@ -201,7 +203,10 @@ class ScriptedProvider:
         provider, generation_id, token = submission.webhook_url.rsplit("/", 3)[1:]
         body = json.dumps({"request_id": submission.attempt_id}).encode()
         try:
-            callbacks.receive(provider, generation_id, token, {}, body)
+            if self.calls_back_by_account:
+                callbacks.receive_of_account(provider, {}, body)
+            else:
+                callbacks.receive(provider, generation_id, token, {}, body)
         except (Crash, ClientError, GatewayError):
             # The provider sees an error and calls again a little later.
             self.world.clock.after(5, lambda: self.call_back(submission))
@@ -399,6 +404,7 @@ class World:
             aws, "client", lambda service: FaultyMachine(self) if service == "stepfunctions" else real(service)
         )
         monkeypatch.setattr(providers, "provider", lambda _name: self.provider)
+        monkeypatch.setattr(providers, "calls_back_by_account", lambda _name: self.provider.calls_back_by_account)
         original = BaseClient._make_api_call
 
         def make_api_call(client: Any, operation: str, arguments: Any) -> Any:

@@ -23,6 +23,7 @@ from gateway.provider import (
     Running,
     Submission,
     SubmitOutcome,
+    job_id,
 )
 
 POLL, COLLECT, SETTLE, SUBMIT, FAIL, DONE = "poll", "collect", "settle", "submit", "fail", "done"
@@ -50,6 +51,7 @@ def submit(generation_id: str, task_token: str) -> None:
         jobs.note_nothing_left(generation)
     # Asked for before the attempt is written: what cannot be loaded or read here has not been sent.
     provider = providers.provider(offer["provider"]) if offer else None
+    by_account = offer is not None and providers.calls_back_by_account(offer["provider"])
     begun = jobs.begin_attempt(generation, offer, task_token, ids.now()) if offer else None
     if offer is None or provider is None or begun is None:
         wake(task_token, FAIL if offer is None else POLL)
@@ -67,7 +69,7 @@ def submit(generation_id: str, task_token: str) -> None:
     )
     telemetry.logger.info("attempt submitted", extra={"outcome": type(outcome).__name__})
     following = _note_submitted(attempt, outcome)
-    awaits_callback = offer["webhook"] and following == POLL
+    awaits_callback = offer["webhook"] and following == POLL and not (by_account and _called_early(attempt, outcome))
     if not awaits_callback:
         wake(task_token, following)
 
@@ -190,6 +192,11 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
         case _:
             jobs.move(attempt, jobs.UNCERTAIN)
             return POLL
+
+
+def _called_early(attempt: tables.Attempt, outcome: SubmitOutcome) -> bool:
+    """Let callbacks that name the job alone find its attempt; whether one came before the job was ours."""
+    return isinstance(outcome, Accepted) and not jobs.name_job(attempt, job_id(outcome.reference))
 
 
 def _stop_if_cancelled(attempt: tables.Attempt, reference: Mapping[str, str]) -> None:

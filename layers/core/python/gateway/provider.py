@@ -66,6 +66,11 @@ class Accepted:
     reference: Mapping[str, str]
 
 
+def job_id(reference: Mapping[str, str]) -> str:
+    """The provider's own id of a job: what a reference names first, its endpoint apart; empty where it names none."""
+    return next((named for name, named in reference.items() if name != "endpoint"), "")
+
+
 @dataclass(frozen=True)
 class Finished:
     """The provider is done and names outputs; an empty tuple means it delivered nothing."""

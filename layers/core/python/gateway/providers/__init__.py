@@ -67,6 +67,11 @@ def provider(name: str) -> Provider:
     return _adapter(json.dumps(found, sort_keys=True), base_url(name))
 
 
+def calls_back_by_account(name: str) -> bool:
+    """Whether a provider calls back one address of our account and names its job alone; signed, if it does."""
+    return bool(_described().get(name, {}).get("account_webhooks"))
+
+
 def base_url(name: str) -> str:
     """Where a provider is reached: its own address, unless the stack's settings name another."""
     return str(settings().provider_base_urls.get(name) or _described()[name]["base_url"]).rstrip("/")

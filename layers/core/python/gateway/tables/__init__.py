@@ -8,7 +8,7 @@ from gateway.tables.catalog import CatalogChunk, CatalogHead, CatalogProviders, 
 from gateway.tables.durations import DurationCount
 from gateway.tables.fx import ReferenceRates
 from gateway.tables.items import Item, connection, listed, page, unchanged
-from gateway.tables.jobs import Attempt, Generation, Order
+from gateway.tables.jobs import Attempt, Generation, JobReference, Order
 from gateway.tables.ledger import Balance, Entry, Hold, Record, Spending
 from gateway.tables.projects import ApiKey, ListedKey, Project
 from gateway.tables.transactions import ConditionFailed, Transaction, transaction
@@ -27,6 +27,7 @@ __all__ = [
     "Generation",
     "Hold",
     "Item",
+    "JobReference",
     "ListedKey",
     "Order",
     "Project",
