@@ -210,7 +210,7 @@ class Engine(RuleBasedStateMachine):
         """A catalog with other prices; what was accepted is billed as it was quoted."""
         models = [stories.priced(model, rate) for model in self.world.compiled["models"]]
         with suppress(*LOST, Conflict, Unavailable):
-            catalog.publish({"models": models, "families": {}})
+            catalog.publish(self.world.compiled | {"models": models})
         catalog.forget()
 
     @rule(currency=st.sampled_from(["USD", "EUR"]), usd=st.sampled_from([None, "1.25", "1.08"]))

@@ -207,7 +207,7 @@ def dearer_meanwhile(callers: Callers) -> None:
     """Price and rate change while a generation runs: it is billed as it was quoted, in the currency's old rate."""
     generation_id = callers.submit()
     models = [priced(model, "0.078") for model in callers.world.compiled["models"]]
-    callers.insist(lambda: catalog.publish({"models": models, "families": {}}))
+    callers.insist(lambda: catalog.publish(callers.world.compiled | {"models": models}))
     callers.insist(lambda: tables.ReferenceRates.of(date(2026, 11, 21), {"USD": "2", "EUR": "1"}, "now").insert())
     catalog.forget()
     fx.forget()

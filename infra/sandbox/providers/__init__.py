@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from infra.sandbox.providers.ark import Ark
 from infra.sandbox.providers.base import Provider
+from infra.sandbox.providers.bedrock import Bedrock
 from infra.sandbox.providers.elevenlabs import ElevenLabs
 from infra.sandbox.providers.fal import Fal
 from infra.sandbox.providers.google import Google
@@ -18,6 +19,7 @@ PROVIDERS: dict[str, type[Provider]] = {
     provider.name: provider
     for provider in (
         Ark,
+        Bedrock,
         ElevenLabs,
         Fal,
         Google,

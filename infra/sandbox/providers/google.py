@@ -27,7 +27,6 @@ from starlette.routing import Route
 from infra.sandbox.answers import huge
 from infra.sandbox.calls import call_of
 from infra.sandbox.faults import Fault, Moment
-from infra.sandbox.files import StoredFile
 from infra.sandbox.jobs import Cause, Job, State
 from infra.sandbox.providers.base import Provider, json_object
 from infra.sandbox.providers.google_models import (
@@ -43,7 +42,6 @@ from infra.sandbox.providers.google_models import (
     VideoRequest,
 )
 from infra.sandbox.render.media import Media
-from infra.sandbox.state import Sandbox
 
 VERSIONS = ("v1beta", "v1")
 """The package's releases differ in which they call."""
@@ -68,10 +66,6 @@ class Google(Provider):
 
     name = "google"
     queue_calls_from = "/operations/"
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__(sandbox)
-        self._videos: dict[str, StoredFile] = {}
 
     def routes(self) -> list[Route]:
         """Google's paths."""
@@ -134,7 +128,7 @@ class Google(Provider):
             return denied
         if method != "download" or request.query_params.get("alt") != "media":
             return _error(404, "NOT_FOUND", "Requested entity was not found.")
-        return self.sandbox.files.answer(self._videos.get(file_id))
+        return self.sandbox.files.answer(f"{file_id}.mp4")
 
     def _answerer(self, model: str, method: str) -> Answerer | None:
         """What answers a model's method; None where there is no such thing."""
@@ -241,8 +235,7 @@ class Google(Provider):
                 return None
             media = await self.sandbox.studio.render(wanted.order())
             stored = self.sandbox.files.put(media, self.name, job.text)
-            file_id = stored.path.stem
-            self._videos[file_id] = stored
+            file_id = stored.name.removesuffix(".mp4")
             return f"{self.sandbox.base_url}/{self.name}/v1beta/files/{file_id}:download?alt=media"
 
         async def announce(_job: Job) -> None:

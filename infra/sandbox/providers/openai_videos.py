@@ -135,7 +135,9 @@ class Videos:
             return job
         if job.state is not State.FINISHED or job.failure is not None:
             return wrong(404, _NOT_READY, code="video_not_ready")
-        return await self._provider.queue_call(request, self._sandbox.files.answer(job.output))
+        return await self._provider.queue_call(
+            request, self._sandbox.files.answer(job.output.name if job.output else "")
+        )
 
     async def delete(self, request: Request) -> Response:
         """Forgets a video."""

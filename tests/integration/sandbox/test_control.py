@@ -26,10 +26,7 @@ NANO = "/fal-ai/nano-banana"
 
 
 def test_health(sandbox_url: str) -> None:
-    assert httpx.get(f"{sandbox_url}/health").json() == {
-        "status": "ok",
-        "providers": list(PROVIDERS),
-    }
+    assert httpx.get(f"{sandbox_url}/health").json() == {"status": "ok", "providers": list(PROVIDERS)}
 
 
 @pytest.mark.parametrize(

@@ -333,7 +333,6 @@ def test_moderation_says_what_it_looked_at_where_openai_tells(stage, code):
         (error(409), "provider_unavailable", True),
         (error(429, "rate_limit_exceeded"), "rate_limited", True),
         (error(429, "insufficient_quota"), "rate_limited", True),
-        (httpx.Response(302, headers={"location": "https://evil.example/"}), "provider_unavailable", True),
         (httpx.ConnectError(""), "provider_unavailable", True),
         (httpx.ConnectTimeout(""), "provider_unavailable", True),
     ],
@@ -351,6 +350,7 @@ def test_an_explicit_no_is_a_refusal(endpoint, reply, code, retryable):
     [
         *(httpx.ReadTimeout(""), httpx.ReadError(""), httpx.WriteTimeout(""), httpx.RemoteProtocolError("")),
         *(error(500), error(502), error(503), httpx.Response(504, content=b"<html>")),
+        httpx.Response(302, headers={"location": "https://evil.example/"}),
     ],
 )
 def test_what_may_have_been_made_is_uncertain(reply):

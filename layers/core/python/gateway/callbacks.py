@@ -8,7 +8,7 @@ asks the provider.
 
 from collections.abc import Mapping
 
-from gateway import advance, ids, jobs, providers, tables, telemetry
+from gateway import advance, ids, jobs, provider_keys, providers, tables, telemetry
 from gateway.errors import NotFound, Unauthorized
 from gateway.provider import ForgedWebhook, job_id
 
@@ -23,7 +23,7 @@ def receive(provider: str, generation_id: str, token: str, headers: Mapping[str,
     """
     attempt = _attempt(provider, generation_id, token)
     _on_record(attempt)
-    _take(attempt, _verified(provider, headers, body))
+    _take(attempt, _verified(provider, attempt.own_key_of, headers, body))
 
 
 def receive_of_account(provider: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -35,7 +35,7 @@ def receive_of_account(provider: str, headers: Mapping[str, str], body: bytes) -
     """
     if not providers.calls_back_by_account(provider):
         raise NotFound("There is nothing to call back here.", hint=_HINT)
-    reference = _verified(provider, headers, body)
+    reference = _verified(provider, None, headers, body)
     attempt = jobs.attempt_of_job(provider, job_id(reference), ids.now()) if reference else None
     if attempt is None:
         telemetry.logger.info("callback about nothing that is ours", extra={"provider": provider})
@@ -54,10 +54,10 @@ def _take(attempt: tables.Attempt, reference: Mapping[str, str]) -> None:
         advance.wake(attempt.task_token, advance.POLL)
 
 
-def _verified(provider: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
-    """What a callback tells of the job. Raises Unauthorized."""
+def _verified(provider: str, own_project_id: str | None, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+    """What a callback tells of the job, on the account of a project or on ours. Raises Unauthorized."""
     try:
-        return providers.provider(provider).webhook_reference(headers, body)
+        return provider_keys.adapter(provider, own_project_id).webhook_reference(headers, body)
     except ForgedWebhook as error:
         telemetry.logger.warning("callback refused", extra={"reason": str(error)})
         telemetry.measure({"CallbacksRefused": 1}, provider=provider)

@@ -110,7 +110,7 @@ class Http:
         self._wire = description.wire
         self._api_key = key
         self._webhook: Mapping[str, Any] = self._wire.get("webhook", {"dialect": signatures.UNSIGNED})
-        self._signing_keys = SigningKeys(self.name, self._webhook["dialect"])
+        self._signing_keys = SigningKeys(description.signer, self._webhook["dialect"])
 
     def submit(self, submission: Submission) -> SubmitOutcome:
         """Send the one POST; every 5xx, and every answer that names no job, is `Uncertain`."""

@@ -62,6 +62,8 @@ class Generation(Item):
     reconcile_failures = NumberAttribute(null=True)
     progress = NumberAttribute(default=0)
     billed_micros = NumberAttribute(null=True)
+    delivered_model = UnicodeAttribute(null=True)
+    """Where it is another than the one that was chosen."""
     error = JSONAttribute(null=True)
     created_at = UnicodeAttribute()
     completed_at = UnicodeAttribute(null=True)
@@ -108,6 +110,8 @@ class Order(Item):
     fingerprint = PackedJSONAttribute()
     offers = PackedJSONAttribute()
     quote = PackedJSONAttribute()
+    routing = PackedJSONAttribute(null=True)
+    """Why it is these offers; not there where there was nothing to choose from."""
     fx = JSONAttribute(null=True)
     output_path = UnicodeAttribute(null=True)
     output_url_path = UnicodeAttribute(null=True)
@@ -174,6 +178,10 @@ class Attempt(Item):
     attempt_no = NumberAttribute()
     provider = UnicodeAttribute()
     offer_id = UnicodeAttribute()
+    own_key_of = UnicodeAttribute(null=True)
+    """The project with whose own key it is made; none: with the deployment's."""
+    model = UnicodeAttribute(null=True)
+    """Where it is another than the generation's."""
     status = UnicodeAttribute()
     callback_sha256 = UnicodeAttribute()
     task_token = UnicodeAttribute(null=True)

@@ -15,7 +15,7 @@ from gateway.nondelivery import NonDelivery
 from gateway.provider import USAGE
 from gateway.signatures import UNSIGNED
 
-Adapter = Literal["fal", "google", "openai", "replicate", "http"]
+Adapter = Literal["bedrock", "fal", "google", "openai", "replicate", "http"]
 Dialect = Literal["token", "standard", "standard_raw", "task_and_time", "time_and_body"]
 
 
