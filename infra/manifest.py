@@ -76,7 +76,8 @@ class Grant:
 
     resource: str
     """A table, a dead-letter queue, or one of `jobs_stream`, `drive`, `inbox`, `machine` (the state machine),
-    `executions` and `task_tokens` (of it), `bus`, `provider_keys`."""
+    `executions` and `task_tokens` (of it), `bus`, `provider_keys` (the operator's), `project_keys_key` (which encrypts
+    the projects' own), `bedrock_models` and `bedrock_jobs`."""
     actions: str
     """Action names without their service, separated by spaces."""
     index: str = ""
@@ -150,7 +151,16 @@ _COUNT_DURATION = Grant("catalog", "UpdateItem", keys=OBSERVED)
 _COUNT_END = Grant("catalog", "UpdateItem", keys=COUNTED)
 _KNOW_PROVIDERS = Grant("catalog", "GetItem", keys=("HEAD", "VERSION#*"))
 _KNOW_HEALTH = Grant("catalog", "GetItem", keys=JUDGED)
-_CALL_PROVIDERS = (Grant("provider_keys", "GetSecretValue"), _KNOW_PROVIDERS)
+_CALL_PROVIDERS = (
+    Grant("provider_keys", "GetSecretValue"),
+    _KNOW_PROVIDERS,
+    Grant("projects", "GetItem", keys=("PROVIDER_KEY#*",)),
+    Grant("project_keys_key", "Decrypt"),
+)
+"""With the operator's keys, or one of the project's own: nothing else of a project is seen."""
+_INVOKE_MODELS = (Grant("bedrock_models", "InvokeModel"), Grant("bedrock_jobs", "InvokeModel"))
+"""To converse and to start a job take the same permission as to invoke (botocore's model of bedrock-runtime)."""
+_ASK_ABOUT_JOBS = Grant("bedrock_jobs", "GetAsyncInvoke")
 
 FUNCTIONS = (
     # Behind the API. API Gateway gives up after 30 s, so none may take longer.
@@ -238,11 +248,21 @@ FUNCTIONS = (
             Grant("ledger", "PutItem", keys=COUNTERS),
             Grant("ledger", "UpdateItem", keys=("HOLD#*", *COUNTERS)),
             Grant("ledger", "Query", index="listing"),
+            # A provider key is tested and sealed here, and opened nowhere behind the API but to cancel.
+            _KNOW_PROVIDERS,
+            Grant("project_keys_key", "Encrypt"),
         ),
+        environment=("PROVIDER_BASE_URLS", "CATALOG_KEPT_SECONDS"),
     ),
     Function(
         "callbacks",
-        (Grant("jobs", "GetItem Query UpdateItem"), Grant("task_tokens", "SendTaskSuccess"), _KNOW_PROVIDERS),
+        (
+            Grant("jobs", "GetItem Query UpdateItem"),
+            # What a provider calls back about before its job is known here.
+            Grant("jobs", "PutItem", keys=("REFERENCE#*",)),
+            Grant("task_tokens", "SendTaskSuccess"),
+            _KNOW_PROVIDERS,
+        ),
         environment=("PROVIDER_BASE_URLS", "FAL_JWKS_URL", "CATALOG_KEPT_SECONDS"),
     ),
     Function("docs", (Grant("catalog", "GetItem"),), environment=("PUBLIC_URL", "CATALOG_KEPT_SECONDS")),
@@ -254,6 +274,7 @@ FUNCTIONS = (
             Grant("drive", "PutObject", keys=STAGED),
             Grant("task_tokens", "SendTaskSuccess"),
             *_CALL_PROVIDERS,
+            *_INVOKE_MODELS,
             _KNOW_HEALTH,
             _COUNT_END,
         ),
@@ -268,7 +289,7 @@ FUNCTIONS = (
     ),
     Function(
         "poll_attempt",
-        (Grant("jobs", "GetItem UpdateItem"), *_CALL_PROVIDERS, _COUNT_END),
+        (Grant("jobs", "GetItem UpdateItem"), *_CALL_PROVIDERS, _ASK_ABOUT_JOBS, _COUNT_END),
         timeout_seconds=60,
         memory_mb=256,  # it mostly waits
         environment=("PROVIDER_BASE_URLS", "POLL_WINDOW_SECONDS", "CATALOG_KEPT_SECONDS"),
@@ -281,6 +302,7 @@ FUNCTIONS = (
             Grant("drive", "GetObject", keys=STAGED),
             Grant("drive", "PutObject", keys=FILES),
             *_CALL_PROVIDERS,
+            _ASK_ABOUT_JOBS,
             _COUNT_END,
         ),
         timeout_seconds=300,
@@ -390,6 +412,7 @@ SCHEDULES = (
 _CATALOGUE = "What is offered at which price is public."
 _HEALTH = "Says no more than that the service lives and what its interface is."
 _WEBHOOK = "Providers have no API key; the path carries an unguessable token and the provider's signature is checked."
+_ACCOUNT_WEBHOOK = "Providers have no API key; here the provider's signature is checked, and one without is refused."
 
 ROUTES = (
     Route("POST", "/v1/generate/media", "submission"),
@@ -417,7 +440,12 @@ ROUTES = (
     Route("DELETE", "/v1/keys/{key_id}", "projects"),
     Route("GET", "/v1/settings", "projects"),
     Route("PUT", "/v1/settings", "projects"),
+    Route("GET", "/v1/providers", "projects"),
+    Route("PUT", "/v1/providers/{provider}/key", "projects"),
+    Route("GET", "/v1/providers/{provider}/key", "projects"),
+    Route("DELETE", "/v1/providers/{provider}/key", "projects"),
     Route("POST", "/v1/callbacks/{provider}/{generation_id}/{token}", "callbacks", _WEBHOOK),
+    Route("POST", "/v1/callbacks/{provider}", "callbacks", _ACCOUNT_WEBHOOK),
     Route("GET", "/health", "docs", _HEALTH),
     Route("GET", "/openapi.json", "docs", _HEALTH),
     Route("GET", "/docs", "docs", _HEALTH),

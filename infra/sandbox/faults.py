@@ -15,22 +15,31 @@ accept_then_timeout  submission  accepted and paid, the job runs (and sends its 
                                  leaves, then dropped
 bad_json             submission  accepted and paid, the job runs, but the answer (200) stops within its
                                  JSON or its media
+html                 submission  accepted and paid, but the answer (200) is a page of HTML
+wrong_type           submission  accepted and paid, but every value of the answer is of another type, and what is no
+                                 JSON becomes a list
+drip                 submission  accepted and paid, but the answer's body goes on for ever, a blank at a time
+redirect             submission  accepted and paid, but the answer is 302 to where instances keep credentials
+huge_answer          submission  accepted and paid, but the answer is JSON of 64 GiB
+surplus_outputs      submission  accepted and paid, and every list of the answer has its items three times
+unknown_status       submission  accepted and paid, but `status`, `state` and their like say "reticulating"
 slow                 pace        `seconds` (3) more: for a queue job to finish, for a synchronous call to
                                  answer
 never_finish         ending      accepted and paid; a queue job stays in progress, a synchronous call hangs
                                  like accept_then_timeout
 fail_after_accept    ending      accepted and paid, then failed: fal COMPLETED with `error` and `error_type`,
-                                 result 500; OpenAI and ElevenLabs 500; Replicate `failed`
+                                 result 500; OpenAI and ElevenLabs 500; Bedrock 424
+                                 `ModelErrorException`; Replicate `failed`
 filtered             ending      moderation: fal accepts, then COMPLETED whose result is 422
                                  `content_policy_violation`; OpenAI refuses, 400 `moderation_blocked`, unpaid,
                                  but a chat is paid and ends with `finish_reason: content_filter`; ElevenLabs
-                                 refuses, 400 `bad_prompt`, unpaid; Replicate `failed`, in the words of the model's
-                                 own checker
+                                 refuses, 400 `bad_prompt`, unpaid; Bedrock `finish_reasons` at 200; Replicate
+                                 `failed`, in the words of the model's own checker
 empty_output         ending      success without output: fal `images: []`, `video: null`, `audio: null`;
                                  OpenAI `data: []`, speech of no bytes, a chat of no words; ElevenLabs no bytes;
-                                 Replicate `output: null` or `[]`
-expired_output_url   output      the output's URL answers 404 for ever; OpenAI and ElevenLabs have no URLs, so no
-                                 effect there
+                                 Bedrock `images: []`; Replicate `output: null` or `[]`
+expired_output_url   output      the output's URL answers 404 for ever; Bedrock, ElevenLabs and OpenAI have no
+                                 URLs, so no effect there
 wrong_content_type   output      the file's header says `text/html` for ever, the bytes are right; OpenAI's
                                  pictures are in another format than asked
 huge_output          output      the file announces and begins 64 GiB, and so does a picture as base64 in JSON
@@ -43,12 +52,16 @@ forged_webhook       webhook     before the true one comes one with an invented 
 none                 -           clears the provider's faults (`*`: all)
 
 Status, result and cancel calls are struck by the submission faults and by `slow` only if `match` is given and
-found in their path from `/requests/` on (Replicate: `/predictions/`, ModelArk: `/tasks/`, xAI: `/videos/`): match
-`/status` strikes status calls and no submission.
+found in their path from `/requests/` on (Replicate: `/predictions/`, ModelArk: `/tasks/`, xAI: `/videos/`, Google:
+`/operations/`): match `/status` strikes status calls and no submission. Downloads of files that have URLs are struck in
+the same way if `match` is found in `/files/NAME`: by refuse (403), rate_limit, server_error, accept_then_timeout, html,
+drip and redirect.
 
 ModelArk and xAI fail and are empty as their statuses have it; ModelArk's moderation fails a video and refuses a
 picture, xAI's is done and paid for, with `respect_moderation: false`. Their pictures are as OpenAI's. xAI has no
 webhooks.
+
+What a fault is like at Google stands in its file.
 """
 
 from __future__ import annotations
@@ -56,6 +69,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from infra.sandbox.hostile import ANSWERS
 
 
 class Moment(StrEnum):
@@ -75,6 +90,7 @@ MOMENTS: dict[str, Moment] = {
     "server_error": Moment.SUBMISSION,
     "accept_then_timeout": Moment.SUBMISSION,
     "bad_json": Moment.SUBMISSION,
+    **dict.fromkeys(ANSWERS, Moment.SUBMISSION),
     "slow": Moment.PACE,
     "never_finish": Moment.ENDING,
     "fail_after_accept": Moment.ENDING,
@@ -91,7 +107,7 @@ MOMENTS: dict[str, Moment] = {
 NONE = "none"
 ANY_PROVIDER = "*"
 # Submission faults after which the provider has accepted the work all the same.
-ACCEPTING = frozenset({"accept_then_timeout", "bad_json"})
+ACCEPTING = frozenset({"accept_then_timeout", "bad_json", *ANSWERS})
 SLOW_SECONDS = 3.0
 HANG_SECONDS = 30.0
 

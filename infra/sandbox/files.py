@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import uuid
 from dataclasses import dataclass
@@ -10,11 +11,14 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from infra.sandbox.answers import BrokenOff, huge
-from infra.sandbox.faults import Faults, Moment
+from infra.sandbox.answers import BrokenOff, NoAnswer, huge
+from infra.sandbox.faults import Fault, Faults, Moment
+from infra.sandbox.hostile import ANSWERS
 from infra.sandbox.render.media import Media
 
 NOT_FOUND = "No such file, or it has expired."
+_REFUSALS = {"refuse": 403, "rate_limit": 429, "server_error": 500}
+_SPOILED = frozenset({"html", "drip", "redirect"})
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,9 @@ class StoredFile:
 class Files:
     """Files in a temporary folder that goes with the process."""
 
-    def __init__(self, base_url: str, faults: Faults) -> None:
+    def __init__(self, base_url: str, faults: Faults, stopping: asyncio.Event) -> None:
         self._base_url = base_url
+        self._stopping = stopping
         self._faults = faults
         self._folder = tempfile.TemporaryDirectory(prefix="museway-sandbox-")
         self._files: dict[str, StoredFile] = {}
@@ -67,15 +72,30 @@ class Files:
 
     async def serve(self, request: Request) -> Response:
         """`GET /files/{name}`, with Range, ETag and HEAD; 404 for an unknown or expired file."""
-        stored = self._files.get(request.path_params["name"])
+        return self.answer(request.path_params["name"])
+
+    def answer(self, name: str) -> Response:
+        """The file of a name, as its faults leave it; providers that ask for a key serve it by their own paths."""
+        stored = self._files.get(name)
         if stored is None or stored.fault == "expired_output_url":
             return PlainTextResponse(NOT_FOUND, 404)
         if stored.fault == "huge_output":
             return huge(stored.path.read_bytes(), stored.media_type)
+        struck = self._faults.take(Moment.SUBMISSION, stored.provider, f"/files/{stored.name}", explicit=True)
+        if struck is not None and (answer := self._struck(struck)) is not None:
+            return answer
         if self._faults.take(Moment.DOWNLOAD, stored.provider, stored.text):
             return BrokenOff(stored.path.read_bytes(), media_type=stored.media_type)
         media_type = "text/html" if stored.fault == "wrong_content_type" else stored.media_type
         return FileResponse(stored.path, media_type=media_type)
+
+    def _struck(self, fault: Fault) -> Response | None:
+        """The answer to a download as a fault of other calls leaves it; None for one that needs JSON to be told."""
+        if fault.name in _REFUSALS:
+            return PlainTextResponse(fault.name, _REFUSALS[fault.name])
+        if fault.name == "accept_then_timeout":
+            return NoAnswer(fault.hang_seconds, self._stopping)
+        return ANSWERS[fault.name](Response(), self._stopping) if fault.name in _SPOILED else None
 
     def close(self) -> None:
         """Deletes every file."""

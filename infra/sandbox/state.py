@@ -18,13 +18,13 @@ class Sandbox:
     def __init__(self, base_url: str, job_seconds: float) -> None:
         self.base_url = base_url.rstrip("/")
         self.faults = Faults()
+        # Set before the server stops, so that calls which hang on purpose do not delay it.
+        self.stopping = asyncio.Event()
         self.calls = Calls()
         self.jobs = Jobs(self.faults, job_seconds)
         self.studio = Studio()
-        self.files = Files(self.base_url, self.faults)
+        self.files = Files(self.base_url, self.faults, self.stopping)
         self.sources = Sources(self.studio)
-        # Set before the server stops, so that calls which hang on purpose do not delay it.
-        self.stopping = asyncio.Event()
 
     def reset(self) -> None:
         """Forgets calls and faults; jobs and their speed stay."""

@@ -12,7 +12,7 @@ from tests.integration.world import CLIENT, GRANTED_MICROS, PROJECT, World
 def written(museway: World, *contents: bytes, **inputs: Any) -> dict[str, Any]:
     """The end of a generation whose provider answers with these texts."""
     museway.provider.submit = lambda _: Finished(tuple(MediaBytes(one, "text/plain") for one in contents))
-    generation_id = museway.generate(**inputs)
+    generation_id = museway.generate(num_images=len(contents), **inputs)
     jobs.find(generation_id).change([tables.Generation.kind.set("text")])
     museway.settle_down()
     return museway.generation(generation_id)

@@ -12,6 +12,7 @@ import importlib
 import io
 import itertools
 import json
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -54,7 +55,9 @@ from infra.sandbox.render.audio import SpeechOrder
 from infra.sandbox.render.video import VideoOrder
 from tests.chaos.faults import Crash, Faults
 from tests.chaos.store import Store
+from tests.integration import overheard
 from tests.integration.machine import Machine, StepFailed
+from tests.integration.overheard import Overheard
 from tests.invariants import FINAL, violations
 
 ENVIRONMENT = {
@@ -65,6 +68,7 @@ ENVIRONMENT = {
     "PROVIDER_TIMEOUT_SECONDS": "30", "DEADLINE_SECONDS_MAX": "600", "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "POWERTOOLS_METRICS_NAMESPACE": "Museway",
     "POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "PROJECT_KEYS_KEY_ARN": "alias/museway-test-project-keys",
 }  # fmt: skip
 PROJECT = "demo"
 GRANTED_MICROS = 10_000_000
@@ -77,6 +81,8 @@ class Clock:
         self.seconds = 0.0
         self.skew_seconds = 0.0
         """How far the clock of whoever asks is ahead; what passes is the same for all."""
+        self.pace = 0.0
+        """Seconds that pass outside for each one in here, where something runs there."""
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
 
@@ -106,11 +112,16 @@ class Clock:
         """Go on to the next event, or to `ends_at` when there is none before; whether there was one."""
         if self._events and self._events[0][0] <= ends_at:
             due_at, _, event = heapq.heappop(self._events)
-            self.seconds = max(self.seconds, due_at)
+            self._pass_until(due_at)
             event()
             return True
-        self.seconds = max(self.seconds, ends_at)
+        self._pass_until(ends_at)
         return False
+
+    def _pass_until(self, moment: float) -> None:
+        passing, self.seconds = max(moment - self.seconds, 0.0), max(self.seconds, moment)
+        if self.pace:
+            time.sleep(passing * self.pace)
 
 
 class ScriptedProvider:
@@ -124,7 +135,11 @@ class ScriptedProvider:
         self.seconds = 8.0
         self.outputs = 1
         self.usage: dict[str, Any] = {}
+        self.cost_usd: str | None = None
+        """What it says that it charges."""
         self.loses_webhooks = False
+        self.calls_back_by_account = False
+        """Whether what it calls back with goes to the account's address and names the job alone."""
         self.extension = "png"
         self.refusal = Refused("invalid_inputs", "no", retryable=False)
         """What the script `refuse` answers."""
@@ -150,6 +165,8 @@ class ScriptedProvider:
 
     def _submit(self, submission: Submission) -> Any:
         self.submissions[submission.attempt_id] = submission
+        if submission.webhook_url:
+            self.world.overheard.add(submission.webhook_url.rpartition("/")[2])
         script = self.script_of(submission.attempt_id)
         if script == "turn_away":
             return Refused("overloaded", "not now", retryable=True)
@@ -184,8 +201,10 @@ class ScriptedProvider:
             return Running(progress=60)
         folder = "expired/" if script == "expire" and looks <= 2 else ""
         urls = () if script == "deliver_nothing" else range(self.outputs)
-        named = tuple(MediaUrl(f"http://files.test/{folder}{n}.{self.extension}") for n in urls)
-        return Finished(named, {"inference_time": 1.5}, usage=self.usage)
+        address = f"http://files.test/{folder}{{}}.{self.extension}?signature={overheard.SIGNATURE}"
+        named = tuple(MediaUrl(address.format(n), headers={"x-key": overheard.KEY}) for n in urls)
+        told = {"note": overheard.WORDS}
+        return Finished(named, {"inference_time": 1.5, **told}, raw=told, usage=self.usage, cost_usd=self.cost_usd)
 
     def cancel(self, reference: Mapping[str, str]) -> bool:
         return bool(self.world.faults.around("provider.cancel", lambda: self._cancel(reference["request_id"])))
@@ -202,7 +221,10 @@ class ScriptedProvider:
         provider, generation_id, token = submission.webhook_url.rsplit("/", 3)[1:]
         body = json.dumps({"request_id": submission.attempt_id}).encode()
         try:
-            callbacks.receive(provider, generation_id, token, {}, body)
+            if self.calls_back_by_account:
+                callbacks.receive_of_account(provider, {}, body)
+            else:
+                callbacks.receive(provider, generation_id, token, {}, body)
         except (Crash, ClientError, GatewayError):
             # The provider sees an error and calls again a little later.
             self.world.clock.after(5, lambda: self.call_back(submission))
@@ -228,6 +250,7 @@ class World:
         self.dynamodb = CLIENT("dynamodb")
         self.events: list[dict[str, Any]] = []
         """What was put on the bus."""
+        self.overheard = Overheard()
         self.store = Store.empty() if in_memory else None
         self.compiled = COMPILED if models is None else cut(models)
         if changed:
@@ -341,12 +364,15 @@ class World:
         handler = importlib.import_module(f"functions.{function}.handler").handler
         skew_seconds, self.clock.skew_seconds = self.clock.skew_seconds, self.skews.get(function, 0)
         try:
-            return handler(event, None)
+            answer = handler(event, None)
+            self.overheard.hear(function, answer)
+            return answer
         except Crash as crash:
             if function in {"submit_attempt", "poll_attempt", "collect_outputs", "settle", "fail"}:
                 raise StepFailed("Crash") from crash
             raise
         except Exception as error:
+            self.overheard.hear(function, repr(error))
             if function in {"submit_attempt", "poll_attempt", "collect_outputs", "settle", "fail"}:
                 raise StepFailed(type(error).__name__) from error
             raise
@@ -400,7 +426,8 @@ class World:
         monkeypatch.setattr(
             aws, "client", lambda service: FaultyMachine(self) if service == "stepfunctions" else real(service)
         )
-        monkeypatch.setattr(providers, "provider", lambda _name: self.provider)
+        monkeypatch.setattr(providers, "provider", lambda _name, _own=None: self.provider)
+        monkeypatch.setattr(providers, "calls_back_by_account", lambda _name: self.provider.calls_back_by_account)
         original = BaseClient._make_api_call
 
         def make_api_call(client: Any, operation: str, arguments: Any) -> Any:
@@ -418,6 +445,7 @@ class World:
             answer = self._compared(operation, arguments, original)
         if operation == "PutEvents":
             self.events += [json.loads(one["Detail"]) for one in arguments["Entries"]]
+            self.overheard.hear("event", arguments)
         return answer
 
     def _settle_in(self) -> None:
@@ -442,6 +470,8 @@ class World:
             self.dynamodb.create_table(**schema_of(table))
         CLIENT("s3").create_bucket(Bucket="drive")
         CLIENT("events").create_event_bus(Name="museway-test")
+        key_id = CLIENT("kms").create_key()["KeyMetadata"]["KeyId"]
+        CLIENT("kms").create_alias(AliasName=ENVIRONMENT["PROJECT_KEYS_KEY_ARN"], TargetKeyId=key_id)
 
 
 class FaultyMachine:
@@ -453,6 +483,7 @@ class FaultyMachine:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(**arguments: Any) -> Any:
+            self._world.overheard.hear(f"states.{name}", arguments)
             return self._world.faults.around(f"states.{name}", lambda: getattr(self._world.machine, name)(**arguments))
 
         return call
@@ -528,6 +559,8 @@ def media_file(extension: str) -> tuple[bytes, str]:
 def files(request: httpx.Request) -> httpx.Response:
     """What the outside holds: media under http://files.test/, and some that are not what they seem."""
     name, _, extension = request.url.path.strip("/").rpartition(".")
+    if name.startswith("expired/"):
+        return httpx.Response(404)
     if name == "broken":
         raise httpx.ReadError("the connection broke")
     if name == "huge":
@@ -557,19 +590,27 @@ CLIENT = functools.cache(boto3.client)
 
 
 @contextmanager
-def world(environment: Mapping[str, str] | None = None, **options: Any) -> Iterator[World]:
-    """A fresh world, with changes to its environment; everything is undone at the end.
+def world(
+    environment: Mapping[str, str] | None = None,
+    outside: Callable[[httpx.Request], httpx.Response] | None = files,
+    **options: Any,
+) -> Iterator[World]:
+    """A fresh world, with changes to its environment; everything is undone at the end. `outside` None is the real one.
 
-    What a test leaves behind keeps every promise about money and jobs, unless it says why not (`tampered`).
+    What a test leaves behind keeps every promise about money and jobs, unless it says why not (`tampered`), and no
+    secret was said to anybody (`overheard`).
     """
     emulator = nullcontext() if options.get("in_memory") else mock_aws()
     with pytest.MonkeyPatch.context() as monkeypatch, emulator:
         for name, value in {**ENVIRONMENT, **(environment or {})}.items():
             monkeypatch.setenv(name, value)
         config.settings.cache_clear()
-        with transport.use(httpx.MockTransport(files)):
+        with transport.use(httpx.MockTransport(outside)) if outside else nullcontext():
             made = World(monkeypatch, **options)
-            yield made
+            with made.overheard.logs():
+                yield made
+            if leaks := made.overheard.leaks():
+                raise AssertionError(f"secrets were said: {leaks}")
             if made.tampered is None:
                 assert made.violations() == []
     config.settings.cache_clear()

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from infra.sandbox import hostile
 from infra.sandbox.answers import BrokenOff, NoAnswer, cut_short, huge
 from infra.sandbox.faults import ACCEPTING, Fault, Moment
 from infra.sandbox.state import Sandbox
@@ -49,6 +50,8 @@ class Provider(ABC):
         """The answer to an accepted submission as the fault leaves it."""
         if fault is None:
             return answer
+        if fault.name in hostile.ANSWERS:
+            return hostile.ANSWERS[fault.name](answer, self.sandbox.stopping)
         return cut_short(answer) if fault.name == "bad_json" else self.no_answer(fault)
 
     def no_answer(self, fault: Fault) -> Response:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from infra.sandbox.faults import MOMENTS
+from infra.sandbox.hostile import INTERNALS, PRIVATE_URL
 from tests.integration.sandbox.support import SandboxControl, WebhookReceiver, probe, until
 
 NANO = "/fal-ai/nano-banana"
@@ -298,11 +299,72 @@ def test_queue_calls_are_struck_by_a_match_of_their_path_only(fal_http: httpx.Cl
     assert time.monotonic() - began >= 0.3
 
 
+def test_hostile_answers_to_accepted_submissions(
+    fal_http: httpx.Client, openai_http: httpx.Client, control: SandboxControl
+) -> None:
+    def fal() -> httpx.Response:
+        return fal_http.post(NANO, json={"prompt": "a fox"})
+
+    control.arm("html", times=2)
+    for answer in (fal(), draw(openai_http)):
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+        assert INTERNALS in answer.text
+    control.arm("wrong_type", times=3)
+    assert isinstance(fal().json()["request_id"], list)
+    assert isinstance(draw(openai_http).json()["data"], dict)
+    assert speak(openai_http).json() == [INTERNALS]
+    control.arm("redirect", times=2)
+    for answer in (fal(), draw(openai_http)):
+        assert (answer.status_code, answer.headers["location"]) == (302, PRIVATE_URL)
+    control.arm("surplus_outputs", "openai", times=2)
+    assert len(draw(openai_http).json()["data"]) == 3
+    assert speak(openai_http).headers["content-type"] == "audio/mpeg"
+    control.arm("unknown_status", "fal")
+    assert fal().json()["status"] == "reticulating"
+    for fault in ("drip", "huge_answer"):
+        control.arm(fault, "fal")
+        with fal_http.stream("POST", NANO, json={"prompt": "a fox"}) as endless:
+            pieces = endless.iter_raw()
+            assert [next(pieces), next(pieces)]
+    assert control.armed() == []
+    assert control.paid() == len(control.calls())
+
+
+def test_hostile_answers_to_calls_about_a_job(fal_http: httpx.Client, control: SandboxControl) -> None:
+    accepted = fal_http.post(NANO, json={"prompt": "a fox"}).json()
+    until(lambda: fal_http.get(accepted["status_url"]).status_code == 200, "the job completes")
+    control.arm("unknown_status", "fal", match="/status")
+    control.arm("surplus_outputs", "fal", match=accepted["request_id"])
+    assert fal_http.get(accepted["status_url"]).json()["status"] == "reticulating"
+    assert len(fal_http.get(accepted["response_url"]).json()["images"]) == 3
+
+
+def test_hostile_downloads(fal_http: httpx.Client, control: SandboxControl) -> None:
+    url = output_url(fal_http)
+    for fault, status in (
+        ("refuse", 403),
+        ("rate_limit", 429),
+        ("server_error", 500),
+        ("redirect", 302),
+        ("html", 200),
+    ):
+        control.arm(fault, "fal", match="/files/")
+        assert httpx.get(url).status_code == status
+    control.arm("accept_then_timeout", "fal", match="/files/", seconds=0.1)
+    with pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(url)
+    control.arm("drip", "fal", match="/files/")
+    with httpx.stream("GET", url) as endless:
+        assert next(endless.iter_raw()) == b" "
+    assert httpx.get(url).headers["content-type"] == "image/png"
+
+
 def test_every_fault_is_tested_here_or_with_fals_webhooks() -> None:
     webhooks = {"lost_webhook", "duplicate_webhook", "forged_webhook"}
     tested = {
         "refuse", "rate_limit", "server_error", "accept_then_timeout", "bad_json", "slow", "never_finish",
         "fail_after_accept", "filtered", "empty_output", "expired_output_url", "truncated_output",
-        "wrong_content_type", "huge_output",
+        "wrong_content_type", "huge_output", "html", "wrong_type", "drip", "redirect", "huge_answer",
+        "surplus_outputs", "unknown_status",
     }  # fmt: skip
     assert set(MOMENTS) == tested | webhooks

@@ -105,3 +105,11 @@ def test_keys_hide_themselves(vault):
 
 def test_what_providers_say_is_cut_to_a_line():
     assert providers.brief("a\n  b\t" + "x" * 1000) == "a b " + "x" * 296
+
+
+def test_a_provider_that_repeats_our_key_is_quoted_without_it():
+    key = providers.ApiKey("sk-canary-0123456789")
+    assert providers.brief(f"Incorrect key\n {key.value} given") == "Incorrect key [key] given"
+    assert providers.refused("X", 400, f"bad {key.value}").message == "X: bad [key]"
+    cut = providers.brief("x" * 290 + key.value)
+    assert "sk-can" not in cut

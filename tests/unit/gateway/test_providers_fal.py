@@ -134,7 +134,6 @@ class TestSubmit:
                 False,
             ),
             (422, b"<html>", "invalid_inputs", False),
-            (307, b"", "provider_unavailable", True),
         ],
     )
     def test_an_explicit_no_is_a_refusal(self, fal, status, body, code, retryable):
@@ -157,6 +156,7 @@ class TestSubmit:
         [
             *(httpx.ReadTimeout(""), httpx.ReadError(""), httpx.WriteError(""), httpx.RemoteProtocolError("")),
             *((500, {"detail": "Internal Server Error"}), (502, b""), (503, {"detail": "down"}), (504, b"<html>")),
+            *((302, b""), (307, b"")),
             *((200, b'{"request_id"'), (200, b""), (200, []), (200, {"status": "IN_QUEUE"}), (200, {"request_id": 7})),
         ],
     )

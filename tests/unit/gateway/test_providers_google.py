@@ -139,7 +139,7 @@ class TestGenerate:
             SPEECH,
             generated(candidate(inline(media_type, samples))),
             prompt="Hello.",
-            style="Softly",
+            style_instructions="Softly",
             voice="Kore",
             responseModalities=["AUDIO"],
         )
@@ -161,6 +161,16 @@ class TestGenerate:
             ("A", "Kore"),
             ("B", "Puck"),
         ]
+
+    @pytest.mark.parametrize("given", [4, True, "hostile", ["x"], {"a": 1}, [{"a": 1}], None])
+    def test_whatever_a_native_request_passes_on_raises_nothing(self, given):
+        names = ("images", "speakers", "voice", "system", "responseModalities", "imageSize", "style_instructions")
+        for name in names:
+            outcome, _ = submit(SPEECH, generated(), prompt=given, **{name: given})
+            assert isinstance(outcome, Finished | Refused)
+        for name in ("image", "lastFrame", "referenceImages"):
+            outcome, _ = submit(VEO, {"name": OPERATION}, prompt=given, **{name: given})
+            assert isinstance(outcome, Accepted | Refused)
 
     def test_music_is_delivered_without_its_words(self):
         reply = generated(candidate({"text": "La la"}, inline("audio/mpeg")))
@@ -420,7 +430,6 @@ class TestVideos:
         (error(403, "denied", "PERMISSION_DENIED"), "provider_auth", True),
         (error(404, "no such model", "NOT_FOUND"), "provider_unavailable", True),
         (error(429, "quota", "RESOURCE_EXHAUSTED"), "rate_limited", True),
-        (httpx.Response(302, headers={"location": "https://evil.example"}), "provider_unavailable", True),
         (httpx.ConnectError("down"), "provider_unavailable", True),
     ],
 )
@@ -442,7 +451,14 @@ def test_of_a_prediction_an_error_proves_nothing(endpoint):
     assert isinstance(submit(endpoint, error(500, state="INTERNAL"), prompt="x")[0], Uncertain)
 
 
-@pytest.mark.parametrize("reply", [httpx.Response(502, content=b"<html>"), httpx.ReadTimeout("late")])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        httpx.Response(502, content=b"<html>"),
+        httpx.Response(302, headers={"location": "https://evil.example"}),
+        httpx.ReadTimeout("late"),
+    ],
+)
 def test_what_may_have_been_made_is_uncertain(reply):
     outcome, requests = submit(IMAGE, reply, prompt="x")
     assert isinstance(outcome, Uncertain)

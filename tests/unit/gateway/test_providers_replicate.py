@@ -168,7 +168,6 @@ class TestSubmit:
             ((422, {"detail": "- input.prompt: is required", "invalid_fields": []}), "invalid_inputs", False),
             ((400, b"<html>"), "invalid_inputs", False),
             ((429, {"detail": "Request was throttled."}), "rate_limited", True),
-            ((302, {}), "provider_unavailable", True),
             (httpx.ConnectError(""), "provider_unavailable", True),
         ],
     )
@@ -185,7 +184,7 @@ class TestSubmit:
     @pytest.mark.parametrize(
         "answer",
         [
-            *((500, {}), (503, {"id": "rrr4"}), (201, b'{"id'), (201, {"id": 7}), (200, [])),
+            *((302, {}), (500, {}), (503, {"id": "rrr4"}), (201, b'{"id'), (201, {"id": 7}), (200, [])),
             *(httpx.ReadTimeout(""), httpx.ReadError(""), httpx.RemoteProtocolError("")),
         ],
     )

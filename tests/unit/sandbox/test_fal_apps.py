@@ -105,7 +105,7 @@ def made() -> Iterator[Make]:
 
 @pytest.fixture(scope="module")
 def files() -> Iterator[Files]:
-    kept = Files("http://files.test", Faults())
+    kept = Files("http://files.test", Faults(), asyncio.Event())
     yield kept
     kept.close()
 

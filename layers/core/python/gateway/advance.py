@@ -5,12 +5,14 @@ paid for is sent once: the attempt is written before the POST, and an attempt th
 at or waited out, never repeated.
 """
 
+import itertools
+import re
 import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from gateway import aws, drive, health, ids, jobs, nondelivery, outputs, providers, tables, telemetry
+from gateway import aws, drive, health, ids, jobs, nondelivery, outputs, provider_keys, providers, tables, telemetry
 from gateway.config import settings
 from gateway.money import exact
 from gateway.nondelivery import NonDelivery
@@ -23,9 +25,13 @@ from gateway.provider import (
     Running,
     Submission,
     SubmitOutcome,
+    job_id,
 )
 
 POLL, COLLECT, SETTLE, SUBMIT, FAIL, DONE = "poll", "collect", "settle", "submit", "fail", "done"
+
+METRICS_MAX, METRICS_DEPTH_MAX, METRIC_MAX = 32, 3, 10**15
+_WORD = re.compile(r"[\w.:/-]{1,80}")
 
 POLL_SECONDS_MIN, POLL_SECONDS_MAX = 0.5, 2.0
 
@@ -49,7 +55,8 @@ def submit(generation_id: str, task_token: str) -> None:
         # Another clock may still see time left, and send it here again and again.
         jobs.note_nothing_left(generation)
     # Asked for before the attempt is written: what cannot be loaded or read here has not been sent.
-    provider = providers.provider(offer["provider"]) if offer else None
+    provider = provider_keys.adapter(offer["provider"], jobs.own_key_of(generation, offer)) if offer else None
+    by_account = offer is not None and providers.calls_back_by_account(offer["provider"])
     begun = jobs.begin_attempt(generation, offer, task_token, ids.now()) if offer else None
     if offer is None or provider is None or begun is None:
         wake(task_token, FAIL if offer is None else POLL)
@@ -67,7 +74,7 @@ def submit(generation_id: str, task_token: str) -> None:
     )
     telemetry.logger.info("attempt submitted", extra={"outcome": type(outcome).__name__})
     following = _note_submitted(attempt, outcome)
-    awaits_callback = offer["webhook"] and following == POLL
+    awaits_callback = offer["webhook"] and following == POLL and not (by_account and _called_early(attempt, outcome))
     if not awaits_callback:
         wake(task_token, following)
 
@@ -126,7 +133,7 @@ def collect(generation_id: str) -> str:
 def give_up(attempt: tables.Attempt) -> str:
     """Stop waiting for an attempt after its deadline: ask the provider to stop, and call it lost."""
     if attempt.reference:
-        providers.provider(attempt.provider).cancel(attempt.reference)
+        provider_keys.adapter(attempt.provider, attempt.own_key_of).cancel(attempt.reference)
     return end(attempt, jobs.LOST, NonDelivery.PROVIDER_LOST, "The provider gave no result in time.", retryable=False)
 
 
@@ -206,11 +213,16 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
             return POLL
 
 
+def _called_early(attempt: tables.Attempt, outcome: SubmitOutcome) -> bool:
+    """Let callbacks that name the job alone find its attempt; whether one came before the job was ours."""
+    return isinstance(outcome, Accepted) and not jobs.name_job(attempt, job_id(outcome.reference))
+
+
 def _stop_if_cancelled(attempt: tables.Attempt, reference: Mapping[str, str]) -> None:
     """The caller cancelled while the POST was under way: only now can the provider be told which job to stop."""
     found = tables.Attempt.find(attempt.generation_id, int(attempt.attempt_no))
     if found is not None and found.status == jobs.CANCELLED:
-        providers.provider(attempt.provider).cancel(reference)
+        provider_keys.adapter(attempt.provider, attempt.own_key_of).cancel(reference)
         telemetry.logger.info("cancelled job stopped")
 
 
@@ -218,7 +230,7 @@ def _ask(generation: tables.Generation, order: tables.Order, attempt: tables.Att
     """Ask the provider once and write down what it said; None when there is nothing new."""
     if not attempt.reference:
         return None
-    outcome = providers.provider(attempt.provider).poll(attempt.reference)
+    outcome = provider_keys.adapter(attempt.provider, attempt.own_key_of).poll(attempt.reference)
     match outcome:
         case Finished():
             if not outputs.delivered(outcome, order.output_url_path):
@@ -240,12 +252,26 @@ def _told(finished: Finished) -> dict[str, Any]:
         name: exact(Decimal(str(number))) if isinstance(number, float) else number
         for name, number in finished.usage.items()
     }
-    return {"metrics": dict(finished.metrics), "usage": usage, "cost_usd": finished.cost_usd}
+    return {"metrics": _shown(finished.metrics), "usage": usage, "cost_usd": finished.cost_usd}
+
+
+def _shown(metrics: Mapping[str, Any], depth: int = 1) -> dict[str, Any]:
+    """Of a provider's metrics, which callers see as they are: finite numbers and single words, by a few short names."""
+    shown: dict[str, Any] = {}
+    for name, value in itertools.islice(metrics.items(), METRICS_MAX):
+        if not _WORD.fullmatch(name):
+            continue
+        is_number = isinstance(value, int | float) and abs(value) < METRIC_MAX
+        if is_number or (isinstance(value, str) and _WORD.fullmatch(value)):
+            shown[name] = value
+        elif isinstance(value, Mapping) and depth < METRICS_DEPTH_MAX:
+            shown[name] = _shown(value, depth + 1)
+    return shown
 
 
 def _finished(attempt: tables.Attempt) -> Finished:
     """The provider's result again, with fresh URLs. Raises NotReady when it cannot be had just now."""
-    outcome = providers.provider(attempt.provider).poll(attempt.reference or {})
+    outcome = provider_keys.adapter(attempt.provider, attempt.own_key_of).poll(attempt.reference or {})
     if isinstance(outcome, Finished):
         return outcome
     if isinstance(outcome, Failed):

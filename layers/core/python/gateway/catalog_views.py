@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from gateway import breaker, catalog, durations, health, ids, pricing
+from gateway import breaker, catalog, durations, health, ids, pricing, routing
 from gateway.errors import InvalidField, NotFound, UnknownModel
 from gateway.limits import Input, Limits, schema
 from gateway.money import exact, number, to_credits, to_micros
@@ -44,6 +44,22 @@ def prices(filters: Mapping[str, str]) -> dict[str, Any]:
     return {**shown, "items": items}
 
 
+def modes() -> dict[str, Any]:
+    """The modes, the capabilities that each requires, and how many models have them."""
+    now = ids.now()
+    served = [model for model in catalog.current().models.values() if model.live_offers(now)]
+    items = [
+        {
+            "mode": mode.name,
+            "description": mode.description,
+            "capabilities": list(mode.capabilities),
+            "models": sum(model.can(mode.capabilities) for model in served),
+        }
+        for mode in routing.MODES.values()
+    ]
+    return {"items": items}
+
+
 class _Views:
     """What is shown of each model, made once for a version and a day: books and sunsets change at midnight UTC."""
 
@@ -73,6 +89,7 @@ def model_view(found: catalog.Model) -> dict[str, Any]:
         "name": found.name,
         "kind": found.kind,
         "family": found.family,
+        "quality": found.quality,
         "modes": list(found.modes),
         "status": status_of(found, moment),
         "sunset_at": found.ends_on and str(found.ends_on),
@@ -137,8 +154,10 @@ def rate_table(book: pricing.PriceBook) -> list[dict[str, Any]]:
     ]
 
 
-def estimate_view(found: catalog.Model, quote: pricing.Quote, warnings: tuple[str, ...]) -> dict[str, Any]:
-    """The contract's shape of a quote, with the time that runs like it took."""
+def estimate_view(
+    found: catalog.Model, quote: pricing.Quote, maximum_micros: int, warnings: tuple[str, ...]
+) -> dict[str, Any]:
+    """The contract's shape of a quote, with the most that may be held and the time that runs like it took."""
     duration = durations.estimate(found.model_id, quote, found.estimated_time_seconds)
     return {
         "model": found.model_id,
@@ -146,7 +165,8 @@ def estimate_view(found: catalog.Model, quote: pricing.Quote, warnings: tuple[st
         "confidence": duration.confidence,
         "sample_size": duration.sample_size,
         "expected_micros": quote.expected_micros,
-        "maximum_micros": quote.maximum_micros,
+        "maximum_micros": maximum_micros,
+        "byok": quote.terms.byok,
         "credits": number(to_credits(quote.expected_micros)),
         "lines": [_line_view(line) for line in quote.lines],
         "assumptions": list(quote.assumptions),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway import audit, auth, catalog, health, ids, jobs, keys, ledger, tables, telemetry
+from gateway import audit, auth, catalog, health, ids, jobs, keys, ledger, margins, tables, telemetry
 from gateway.errors import BadRequest, InvalidField, NotFound, Unavailable
 
 COMPILED_CATALOG = Path(catalog.__file__).parent / "compiled.json"
@@ -21,6 +21,9 @@ DOCUMENTS_BYTES_MAX = 20_000_000
 """Of the catalog's documents, unpacked; those of 134 models come to a third of a megabyte."""
 FAULTS_MAX = 100
 """Of a broken catalog, listed in an answer."""
+PLAN = ("margin_bps", "platform_fee_bps")
+PLAN_BPS_MAX = 100_000
+"""Ten times the list price: what is above it is a mistake."""
 PARKED_MAX = 100
 """Of parked generations, listed in an answer."""
 
@@ -93,6 +96,24 @@ def _project_shards(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _project_audit(request: Mapping[str, Any]) -> dict[str, Any]:
     return audit.report(ledger.project_of(_text(request, "project_id")))
+
+
+def _project_margin(request: Mapping[str, Any]) -> dict[str, Any]:
+    since, until = (None if request.get(name) is None else _text(request, name) for name in ("since", "until"))
+    return margins.report(_text(request, "project_id"), _text(request, "group_by"), since, until)
+
+
+def _project_plan(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What the plan adds to list prices, in basis points; what is not named stays."""
+    project = ledger.project_of(_text(request, "project_id"))
+    given = {name: _whole(request, name) for name in PLAN if request.get(name) is not None}
+    for name, bps in given.items():
+        if not 0 <= bps <= PLAN_BPS_MAX:
+            allowed = {"minimum": 0, "maximum": PLAN_BPS_MAX}
+            raise InvalidField(f"'{name}' is out of range.", field=name, allowed=allowed)
+    if given:
+        project.change([getattr(tables.Project, name).set(bps) for name, bps in given.items()])
+    return {"project_id": project.project_id} | {name: int(getattr(project, name)) for name in PLAN}
 
 
 def _generation_refund(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,6 +282,8 @@ _ACTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "project.adjust": _project_adjust,
     "project.shards": _project_shards,
     "project.audit": _project_audit,
+    "project.margin": _project_margin,
+    "project.plan": _project_plan,
     "generation.refund": _generation_refund,
     "generation.parked": _generation_parked,
     "project.key": _project_key,

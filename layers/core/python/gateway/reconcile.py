@@ -50,7 +50,7 @@ def announce(generation: tables.Generation) -> None:
         "id": f"{generation.generation_id}.{generation.status}",
         "generation_id": generation.generation_id,
         "project_id": generation.project_id,
-        "model": generation.model,
+        "model": jobs.delivered_model(generation),
         "status": generation.status,
         "billed_micros": int(generation.billed_micros or 0),
         "error": generation.error,

@@ -7,6 +7,7 @@ here besides, and one line in `_ADAPTERS`. Adapters know the wire and the port (
 import json
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gateway import transport
 
 _ADAPTERS = {
+    "bedrock": "gateway.providers.bedrock.Bedrock",
     "fal": "gateway.providers.fal.Fal",
     "google": "gateway.providers.google.Google",
     "http": "gateway.providers.http.adapter",
@@ -35,9 +37,18 @@ SECRET_KEPT_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A provider's key, which never shows itself in a log or a traceback."""
+    """A provider's key, which never shows itself in a log, a traceback, or the words of a provider that repeats it."""
 
     value: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.value) >= KEY_CHARACTERS_MIN and self.value not in _in_use:
+            _in_use.append(self.value)
+
+
+KEY_CHARACTERS_MIN = 8
+"""Shorter ones are nobody's, and might be a word."""
+_in_use: deque[str] = deque(maxlen=256)
 
 
 KeySource = Callable[[], ApiKey | None]
@@ -57,14 +68,47 @@ class Description:
     """Its protocol, as `gateway.catalog.shapes.providers.WireShape` has it; empty where an adapter speaks it."""
     wires: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Its protocols by how endpoints begin, where it has several."""
+    account: str = ""
+    """The project whose account it is called on; empty: the deployment's own."""
+
+    @property
+    def signer(self) -> str:
+        """Whose key its webhooks are signed with, where every account has one."""
+        return f"{self.provider}#{self.account}" if self.account else self.provider
 
 
-def provider(name: str) -> Provider:
-    """The adapter of a provider, one per container and description. Raises `NotFound` for a name that is not ours."""
-    found = _described().get(name)
+@dataclass(frozen=True)
+class OwnAccount:
+    """A project's own account at a provider, with the source of its key."""
+
+    project_id: str
+    api_key: KeySource = field(compare=False, repr=False)
+
+
+def provider(name: str, own: OwnAccount | None = None) -> Provider:
+    """The adapter of a provider, one per container, description and account (`own`: a project's, else ours).
+
+    Raises `NotFound` for a name that is not ours.
+    """
+    return _adapter(json.dumps(described(name), sort_keys=True), base_url(name), own)
+
+
+def described(name: str) -> Mapping[str, Any]:
+    """A provider as the catalog describes it. Raises `NotFound` for a name that is not ours."""
+    found: Mapping[str, Any] | None = _described().get(name)
     if found is None:
         raise NotFound(f"There is no provider '{name[:40]}'.")
-    return _adapter(json.dumps(found, sort_keys=True), base_url(name))
+    return found
+
+
+def names() -> Mapping[str, str]:
+    """Every provider by its name, with its name for people."""
+    return {name: found["name"] for name, found in sorted(_described().items())}
+
+
+def calls_back_by_account(name: str) -> bool:
+    """Whether a provider calls back one address of our account and names its job alone; signed, if it does."""
+    return bool(_described().get(name, {}).get("account_webhooks"))
 
 
 def base_url(name: str) -> str:
@@ -111,11 +155,13 @@ def _described() -> Mapping[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def _adapter(described: str, url: str) -> Provider:
-    found = json.loads(described)
-    description = Description(found["provider"], found["name"], url, found.get("wire", {}), found.get("wires", {}))
+def _adapter(description_text: str, url: str, own: OwnAccount | None) -> Provider:
+    found = json.loads(description_text)
+    account, key = (own.project_id, own.api_key) if own else ("", lambda: api_key(found["provider"]))
+    wires = (found.get("wire", {}), found.get("wires", {}))
+    description = Description(found["provider"], found["name"], url, *wires, account)
     module, _, adapter = _ADAPTERS[found["adapter"]].rpartition(".")
-    made: Provider = getattr(import_module(module), adapter)(description, lambda: api_key(found["provider"]))
+    made: Provider = getattr(import_module(module), adapter)(description, key)
     return made
 
 
@@ -150,19 +196,23 @@ def send_once(
 ) -> "transport.Answer | Refused | Finished | Uncertain":
     """Make a paid call, once: the answer, or what is known of a call that got none.
 
-    `Refused` where no byte has left, `Uncertain` where the job may run all the same. Where the answer is the result
-    itself (`answers_result`), one that is too large to take is over, and of no use to anybody: `Finished` with nothing.
+    `Refused` where no byte has left, `Uncertain` where the job may run all the same; a redirect is followed nowhere,
+    and says nothing of whether the job was begun. Where the answer is the result itself (`answers_result`), one that
+    is too large to take is over, and of no use to anybody: `Finished` with nothing.
     """
     from gateway import transport  # every adapter has it; whoever only names providers need not load it
 
     try:
-        return send()
+        answer = send()
     except transport.NeverSent:
         return Refused(NonDelivery.PROVIDER_UNAVAILABLE, f"{name} could not be reached.", retryable=True)
     except transport.NoAnswer as error:
         if answers_result and isinstance(error, transport.AnswerTooLarge):
             return Finished(())
         return Uncertain(f"{name} took the request and its answer did not arrive.")
+    if 300 <= answer.status < 400:
+        return Uncertain(f"{name} answered with status {answer.status}.")
+    return answer
 
 
 def no_key(name: str) -> Refused:
@@ -259,5 +309,8 @@ def count(told: object) -> int:
 
 
 def brief(text: object) -> str:
-    """What a provider said of a failure, as one line of at most 300 characters."""
-    return " ".join(str(text).split())[:300]
+    """What a provider said of a failure, as one line of at most 300 characters, without the key it was called with."""
+    line = " ".join(str(text).split())
+    for key in _in_use:
+        line = line.replace(key, "[key]")
+    return line[:300]

@@ -9,9 +9,9 @@ from gateway.tables.durations import DurationCount
 from gateway.tables.fx import ReferenceRates
 from gateway.tables.health import HealthSnapshot, OutcomeCount
 from gateway.tables.items import Item, connection, listed, page, unchanged
-from gateway.tables.jobs import Attempt, Generation, Order
+from gateway.tables.jobs import Attempt, Generation, JobReference, Order
 from gateway.tables.ledger import Balance, Entry, Hold, Record, Spending
-from gateway.tables.projects import ApiKey, ListedKey, Project
+from gateway.tables.projects import ApiKey, ListedKey, Project, ProviderKey, Router, RouterVersion
 from gateway.tables.transactions import ConditionFailed, Transaction, transaction
 
 __all__ = [
@@ -29,12 +29,16 @@ __all__ = [
     "HealthSnapshot",
     "Hold",
     "Item",
+    "JobReference",
     "ListedKey",
     "Order",
     "OutcomeCount",
     "Project",
+    "ProviderKey",
     "Record",
     "ReferenceRates",
+    "Router",
+    "RouterVersion",
     "Spending",
     "Transaction",
     "connection",
