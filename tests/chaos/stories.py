@@ -5,6 +5,7 @@ under their key; then everything that is going to happen happens.
 """
 
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from gateway import catalog, fx, ids, keys, ledger, projects, tables
+from gateway import catalog, fx, health, ids, keys, ledger, projects, tables
 from gateway.errors import BadRequest, GatewayError, InsufficientCredits, Unavailable
 from tests.chaos.faults import Crash
 from tests.integration.world import GRANTED_MICROS, PROJECT, World
@@ -106,6 +107,20 @@ def one(callers: Callers) -> None:
     """One generation, to rest."""
     callers.submit()
     callers.world.settle_down()
+
+
+def passed_over(callers: Callers) -> None:
+    """One generation, to rest, after a minute in which the first offer was judged by those before."""
+    callers.world.reconcile(after_seconds=61)
+    one(callers)
+    callers.insist(health.assess)
+    told = [event["Detail"] for event in callers.world.store.events if event["DetailType"] == "ProviderHealthChanged"]
+    told_ids = {json.loads(detail)["id"] for detail in told}
+    callers.expect("a change of an offer was told in two ways", len(told_ids) == len(set(told)))
+    known = callers.insist(tables.HealthSnapshot.find)
+    for offer_id, its in (known.offers if known else {}).items():
+        is_told = its["since"] is None or f"{offer_id}.{its['state']}.{its['since']}" in told_ids
+        callers.expect(f"{offer_id} is {its['state']}, which was not told", is_told)
 
 
 def four(callers: Callers) -> None:
@@ -272,6 +287,13 @@ def in_euros(_callers: Callers) -> None:
     fx.forget()
 
 
+def failed_often(callers: Callers) -> None:
+    """Five generations were turned away by their first offer."""
+    for number in range(5):
+        callers.submit(f"before {number}")
+    callers.world.settle_down()
+
+
 # Catalogs
 
 
@@ -417,6 +439,9 @@ PATHS: dict[str, Path] = {
     "nothing in the output": Path(usual="failed", provider={"script": "deliver_nothing"}),
     "fallback after a refusal": Path(provider={"script": "turn_away, deliver"}, changed=two_offers),
     "fallback after a failure": Path(provider={"script": "fail, deliver"}, changed=two_offers, paid_at_most=2),
+    "an offer is passed over": Path(
+        passed_over, before=failed_often, provider={"script": "turn_away, deliver"}, changed=two_offers
+    ),
     "fallback fails too": Path(usual="failed", provider={"script": "turn_away, fail"}, changed=two_offers),
     "no fallback while it may run": replace(_LOST, changed=two_offers),
     "cancelled before the attempt": Path(cancelled_at(0), "cancelled"),
