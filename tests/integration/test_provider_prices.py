@@ -1,4 +1,4 @@
-"""What a call costs us: as the provider reports it, else by the catalog's rates for it, else unknown; and what is left."""
+"""What a call costs us: as the provider reports it, else by the catalog's rates, else unknown; and what is left."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
