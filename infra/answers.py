@@ -206,6 +206,7 @@ class OfferAnswer(Answer):
 
     provider: str
     sunset_at: str | None
+    healthy: bool = Field(description="false: it failed so often of late that requests go to another, if there is one")
 
 
 class ModelAnswer(Answer):

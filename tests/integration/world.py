@@ -38,6 +38,7 @@ from gateway import (
     config,
     durations,
     fx,
+    health,
     ids,
     keys,
     ledger,
@@ -137,6 +138,8 @@ class ScriptedProvider:
         self.cost_usd: str | None = None
         """What it says that it charges."""
         self.loses_webhooks = False
+        self.calls_back_by_account = False
+        """Whether what it calls back with goes to the account's address and names the job alone."""
         self.extension = "png"
         self.refusal = Refused("invalid_inputs", "no", retryable=False)
         """What the script `refuse` answers."""
@@ -218,7 +221,10 @@ class ScriptedProvider:
         provider, generation_id, token = submission.webhook_url.rsplit("/", 3)[1:]
         body = json.dumps({"request_id": submission.attempt_id}).encode()
         try:
-            callbacks.receive(provider, generation_id, token, {}, body)
+            if self.calls_back_by_account:
+                callbacks.receive_of_account(provider, {}, body)
+            else:
+                callbacks.receive(provider, generation_id, token, {}, body)
         except (Crash, ClientError, GatewayError):
             # The provider sees an error and calls again a little later.
             self.world.clock.after(5, lambda: self.call_back(submission))
@@ -261,6 +267,7 @@ class World:
         catalog.forget()
         durations.forget()
         fx.forget()
+        health.forget()
         self._settle_in()
         self.faults.active = True
 
@@ -413,13 +420,14 @@ class World:
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)
-        for module in (advance, audit, ledger.reading, views, tables.items):
+        for module in (advance, audit, health, ledger.reading, views, tables.items):
             monkeypatch.setattr(module, "time", self.clock)
         real = aws.client
         monkeypatch.setattr(
             aws, "client", lambda service: FaultyMachine(self) if service == "stepfunctions" else real(service)
         )
         monkeypatch.setattr(providers, "provider", lambda _name, _own=None: self.provider)
+        monkeypatch.setattr(providers, "calls_back_by_account", lambda _name: self.provider.calls_back_by_account)
         original = BaseClient._make_api_call
 
         def make_api_call(client: Any, operation: str, arguments: Any) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from gateway import catalog, durations, ids, pricing, routing
+from gateway import breaker, catalog, durations, health, ids, pricing, routing
 from gateway.errors import InvalidField, NotFound, UnknownModel
 from gateway.limits import Input, Limits, schema
 from gateway.money import exact, number, to_credits, to_micros
@@ -73,11 +73,13 @@ def _shown(snapshot: catalog.Snapshot, model_id: str) -> dict[str, Any]:
         _Views.made_for, _Views.by_id = made_for, {}
     if model_id not in _Views.by_id:
         _Views.by_id[model_id] = model_view(snapshot.models[model_id])
-    return _Views.by_id[model_id]
+    # Who is well changes by the minute: that alone is not kept.
+    view, offers = _Views.by_id[model_id], snapshot.models[model_id].offers
+    return {**view, "offers": [_offer_view(offer) for offer in offers]}
 
 
 def model_view(found: catalog.Model) -> dict[str, Any]:
-    """Everything a caller needs to use a model: inputs, limits, prices, who serves it and how long."""
+    """Everything a caller needs to use a model, but for who serves it: inputs, limits, prices, how long it takes."""
     limits, moment = found.limits, ids.now()
     names = {name for own in limits.inputs for name in limits.names_of(own)}
     in_force = pricing.book_at(found.price_books, moment)
@@ -113,10 +115,15 @@ def model_view(found: catalog.Model) -> dict[str, Any]:
             if book.effective_from > moment
         ],
         "estimated_time_seconds": found.estimated_time_seconds,
-        "offers": [
-            {"provider": offer.provider, "sunset_at": offer.sunset_at and str(offer.sunset_at)}
-            for offer in found.offers
-        ],
+    }
+
+
+def _offer_view(offer: catalog.Offer) -> dict[str, Any]:
+    """Who serves a model: until when, and whether it does well just now."""
+    return {
+        "provider": offer.provider,
+        "sunset_at": offer.sunset_at and str(offer.sunset_at),
+        "healthy": health.of(offer.offer_id).state != breaker.OPEN,
     }
 
 

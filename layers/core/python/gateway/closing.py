@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gateway import advance, durations, ids, jobs, ledger, provider_keys, records, tables, telemetry
+from gateway import advance, durations, health, ids, jobs, ledger, provider_keys, records, tables, telemetry
 from gateway.config import settings
 from gateway.errors import AlreadyFinished, Unavailable
 from gateway.nondelivery import NonDelivery, reason
@@ -62,8 +62,8 @@ def fail(generation_id: str) -> str:
                 return advance.POLL
             advance.give_up(attempt)
         elif attempt.status == jobs.FINISHED:
-            unfetched = reason(NonDelivery.PROVIDER_ERROR, "The outputs could not be fetched.", retryable=True)
-            jobs.move(attempt, jobs.ATTEMPT_FAILED, error=unfetched)
+            unfetched = "The outputs could not be fetched."
+            advance.end(attempt, jobs.ATTEMPT_FAILED, NonDelivery.PROVIDER_ERROR, unfetched, retryable=True)
         attempt = jobs.current_attempt(generation)
     error = _reason(attempt)
     offer = advance.next_offer(generation, jobs.order_of(generation))
@@ -174,11 +174,12 @@ def _tell_settled(
 
 
 def _observe(generation: tables.Generation, order: tables.Order, attempt: tables.Attempt, now: datetime) -> None:
-    """Let estimates learn from the run."""
-    seconds = (now - ids.moment(generation.created_at)).total_seconds()
+    """Let estimates, and whoever chooses between offers, learn from the run."""
     try:
-        quote = Quote.from_dict(jobs.quote_of(order, attempt))
-        durations.observe(jobs.model_of(generation, attempt), quote, seconds, now)
+        quote, seconds = Quote.from_dict(jobs.quote_of(order, attempt)), phases(generation, attempt, now)
+        if attempt.own_key_of is None:
+            health.count_delivery(attempt.offer_id, durations.parameters_of(quote), seconds["ProviderSeconds"])
+        durations.observe(jobs.model_of(generation, attempt), quote, seconds["TotalSeconds"], now)
     except Exception:
         # The run is settled already: what fails here may not matter.
         telemetry.logger.exception("the duration was not counted")

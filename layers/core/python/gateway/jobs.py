@@ -96,6 +96,12 @@ def current_attempt(generation: tables.Generation) -> tables.Attempt | None:
     return tables.Attempt.find(generation.generation_id, number) if number else None
 
 
+def attempts_of(generation: tables.Generation) -> list[tables.Attempt]:
+    """The attempts that were begun, first to last."""
+    found = (tables.Attempt.find(generation.generation_id, one + 1) for one in range(int(generation.attempt_no)))
+    return [attempt for attempt in found if attempt is not None]
+
+
 def attempt_id(attempt: tables.Attempt) -> str:
     """An attempt's name in logs, in the drive's staging area and towards providers."""
     return f"{attempt.generation_id}-{int(attempt.attempt_no)}"
@@ -211,6 +217,35 @@ def signal(attempt: tables.Attempt, reference: Mapping[str, str], now: datetime)
             condition=tables.Attempt.reference.does_not_exist(),
         )
     return attempt
+
+
+def name_job(attempt: tables.Attempt, job_id: str) -> bool:
+    """Let callbacks that name the provider's job alone find its attempt; False when one has been here already."""
+    number = int(attempt.attempt_no)
+    named = tables.JobReference.key(attempt.provider, job_id)
+    named.generation_id, named.attempt_no = attempt.generation_id, number
+    if named.insert():
+        return True
+    called = tables.JobReference.key(attempt.provider, job_id)
+    called.change(
+        [tables.JobReference.generation_id.set(attempt.generation_id), tables.JobReference.attempt_no.set(number)]
+    )
+    return False
+
+
+def attempt_of_job(provider: str, job_id: str, now: datetime) -> tables.Attempt | None:
+    """The attempt behind a provider's job, for a callback about it.
+
+    None for a job that is not known, or not yet: the call is noted, and found by `name_job`.
+    """
+    found = tables.JobReference.find(provider, job_id)
+    if found is None:
+        early = tables.JobReference.key(provider, job_id)
+        early.called_at = ids.timestamp(now)
+        found = None if early.insert() else tables.JobReference.find(provider, job_id)
+    if found is None or found.generation_id is None:
+        return None
+    return tables.Attempt.find(found.generation_id, int(found.attempt_no or 0))
 
 
 def callback_matches(attempt: tables.Attempt, token: str) -> bool:

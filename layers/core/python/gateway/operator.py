@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway import audit, auth, catalog, ids, jobs, keys, ledger, margins, tables, telemetry
+from gateway import audit, auth, catalog, health, ids, jobs, keys, ledger, margins, tables, telemetry
 from gateway.errors import BadRequest, InvalidField, NotFound, Unavailable
 
 COMPILED_CATALOG = Path(catalog.__file__).parent / "compiled.json"
@@ -156,6 +156,30 @@ def _project_key_revoke(request: Mapping[str, Any]) -> dict[str, Any]:
     return {field: revoked[field] for field in ("key_id", "revoked_at")}
 
 
+def _provider_list(_request: Mapping[str, Any]) -> dict[str, Any]:
+    """How every offer that is still served does, by provider."""
+    now = ids.now()
+    offers = [offer for model in catalog.current().models.values() for offer in model.live_offers(now)]
+    found = sorted(offers, key=lambda offer: (offer.provider, offer.offer_id))
+    return {"items": [_offer_view(offer.offer_id, offer.provider) for offer in found]}
+
+
+def _provider_reset(request: Mapping[str, Any]) -> dict[str, Any]:
+    """An offer's breaker, closed by hand. Raises NotFound for what is no offer."""
+    offer_id, models = _text(request, "offer"), catalog.current().models.values()
+    offer = next((one for model in models for one in model.offers if one.offer_id == offer_id), None)
+    if offer is None:
+        raise NotFound(f"There is no offer '{offer_id[:200]}'.", hint="`museway admin providers --all` lists them.")
+    health.reset(offer_id)
+    return _offer_view(offer_id, offer.provider)
+
+
+def _offer_view(offer_id: str, provider: str) -> dict[str, Any]:
+    known = health.of(offer_id)
+    shown = ("state", "since", "success_rate", "p50_seconds", "p95_seconds", "samples")
+    return {"provider": provider, "offer": offer_id, **{name: getattr(known, name) for name in shown}}
+
+
 def _catalog_publish(request: Mapping[str, Any]) -> dict[str, Any]:
     compiled = _built_in() if request.get("documents") is None else _compiled(request)
     move = catalog.publish(compiled)
@@ -264,6 +288,8 @@ _ACTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "generation.parked": _generation_parked,
     "project.key": _project_key,
     "project.key.revoke": _project_key_revoke,
+    "provider.list": _provider_list,
+    "provider.reset": _provider_reset,
     "catalog.publish": _catalog_publish,
     "catalog.rollback": _catalog_rollback,
     "catalog.versions": _catalog_versions,

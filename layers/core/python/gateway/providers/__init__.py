@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway import transport
 
 _ADAPTERS = {
+    "bedrock": "gateway.providers.bedrock.Bedrock",
     "fal": "gateway.providers.fal.Fal",
     "google": "gateway.providers.google.Google",
     "http": "gateway.providers.http.adapter",
@@ -103,6 +104,11 @@ def described(name: str) -> Mapping[str, Any]:
 def names() -> Mapping[str, str]:
     """Every provider by its name, with its name for people."""
     return {name: found["name"] for name, found in sorted(_described().items())}
+
+
+def calls_back_by_account(name: str) -> bool:
+    """Whether a provider calls back one address of our account and names its job alone; signed, if it does."""
+    return bool(_described().get(name, {}).get("account_webhooks"))
 
 
 def base_url(name: str) -> str:

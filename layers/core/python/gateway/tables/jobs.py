@@ -1,4 +1,5 @@
-"""The jobs table: `GENERATION#<id> / GENERATION`, `ORDER` or `ATTEMPT#nnn`, and `PROVIDER#<name> / SIGNING_KEY`.
+"""The jobs table: `GENERATION#<id> / GENERATION`, `ORDER` or `ATTEMPT#nnn`; `PROVIDER#<name> / SIGNING_KEY`, and
+`REFERENCE#<provider>#<job> / REFERENCE`.
 
 What changes is small and what is large never changes: a write costs by the size of its item, so what a generation
 was accepted as stands in its order, and what came of it on the attempt that delivered.
@@ -141,6 +142,30 @@ class SigningKey(Item):
     def note(cls, provider: str, key: str) -> None:
         """Keep a provider's key for the functions that verify its webhooks."""
         cls(f"PROVIDER#{provider}", "SIGNING_KEY", key=key).save()
+
+
+class JobReference(Item):
+    """The attempt behind a provider's job, for callbacks that name nothing else.
+
+    Written when the job is accepted, or before that by a callback which was faster.
+    """
+
+    class Meta(metaclass=TableNamed):
+        setting = "jobs_table"
+
+    generation_id = UnicodeAttribute(null=True)
+    attempt_no = NumberAttribute(null=True)
+    called_at = UnicodeAttribute(null=True)
+
+    @classmethod
+    def key(cls, provider: str, job_id: str) -> Self:
+        """The (unread) reference of a job."""
+        return cls(f"REFERENCE#{provider}#{job_id}", "REFERENCE")
+
+    @classmethod
+    def find(cls, provider: str, job_id: str) -> Self | None:
+        """What is known of a job."""
+        return cls.find_at(f"REFERENCE#{provider}#{job_id}", "REFERENCE")
 
 
 class Attempt(Item):

@@ -17,6 +17,7 @@ from museway.cli import (
     local,
     models,
     providers,
+    providers_admin,
     reports,
     settings,
     verify,
@@ -75,6 +76,11 @@ _admin.add_typer(
     catalog.catalog,
     name="catalog",
     help="Models and prices: check, compare, publish and roll back, without a deployment.",
+)
+_admin.add_typer(
+    providers_admin.providers,
+    name="providers",
+    help="How every offer of every provider does; `reset` closes a breaker by hand.",
 )
 _admin.command("refund")(ledger_admin.refund)
 _admin.command("audit")(ledger_admin.audit)
