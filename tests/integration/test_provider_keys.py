@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from gateway import keys, operator, provider_keys, providers, tables, transport
+from gateway import health, keys, operator, provider_keys, providers, tables, transport
 from gateway.errors import Unavailable
 from gateway.providers import ApiKey
 from infra import manifest
@@ -433,6 +434,48 @@ class TestRanking:
         shown = museway.generation(generation_id)
         assert [(one["provider"], one["byok"]) for one in shown["attempts"]] == [("fal", True), ("fal", False)]
         assert shown["billed_micros"] == PRICE_MICROS
+
+
+class TestHealth:
+    def test_what_one_account_meets_says_nothing_for_others(
+        self, wired: tuple[World, Outside], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        museway, outside = wired
+        counted: list[str] = []
+        monkeypatch.setattr(health, "count_failure", lambda offer_id, _code: counted.append(offer_id))
+        monkeypatch.setattr(health, "count_delivery", lambda offer_id, *_: counted.append(offer_id))
+        save(museway)
+        museway.generate()
+        museway.settle_down()
+        outside.submit_statuses[OWN] = 401
+        museway.generate()
+        museway.settle_down()
+        assert counted == []
+        museway.generate(allow_platform_key=True)
+        museway.settle_down()
+        assert counted == ["nano-banana@fal"]
+
+    @pytest.mark.parametrize("museway", ["rival first"], indirect=True)
+    def test_the_own_account_comes_first_whatever_ours_has_met(
+        self, wired: tuple[World, Outside], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        museway, outside = wired
+        save(museway)
+        museway.generate(allow_platform_key=True)
+        monkeypatch.setattr(health, "of", lambda _offer_id: SimpleNamespace(takes=lambda _generation_id: False))
+        museway.settle_down()
+        assert outside.keys("POST") == [OWN]
+
+    def test_an_account_that_was_never_told_our_address_is_polled(
+        self, wired: tuple[World, Outside], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        museway, _ = wired
+        monkeypatch.setattr(providers, "calls_back_by_account", lambda _name: True)
+        save(museway)
+        museway.generate()
+        museway.settle_down()
+        assert "Poll" in museway.machine.transitions
+        assert museway.clock.seconds < 5
 
 
 class TestMeanwhile:
