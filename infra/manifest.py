@@ -76,8 +76,8 @@ class Grant:
 
     resource: str
     """A table, a dead-letter queue, or one of `jobs_stream`, `drive`, `inbox`, `machine` (the state machine),
-    `executions` and `task_tokens` (of it), `bus`, `provider_keys` (the operator's),
-    `project_keys_key` (which encrypts the projects' own), `bedrock_models` and `bedrock_jobs`."""
+    `executions` and `task_tokens` (of it), `bus`, `provider_keys` (the operator's), `project_keys_key` (which encrypts
+    the projects' own), `bedrock_models` and `bedrock_jobs`."""
     actions: str
     """Action names without their service, separated by spaces."""
     index: str = ""

@@ -53,9 +53,9 @@ none                 -           clears the provider's faults (`*`: all)
 
 Status, result and cancel calls are struck by the submission faults and by `slow` only if `match` is given and
 found in their path from `/requests/` on (Replicate: `/predictions/`, ModelArk: `/tasks/`, xAI: `/videos/`, Google:
-`/operations/`): match `/status` strikes status calls and no submission. Downloads of files that have URLs are struck
-in the same way if `match` is found in `/files/NAME`: by refuse (403), rate_limit, server_error, accept_then_timeout,
-html, drip and redirect.
+`/operations/`): match `/status` strikes status calls and no submission. Downloads of files that have URLs are struck in
+the same way if `match` is found in `/files/NAME`: by refuse (403), rate_limit, server_error, accept_then_timeout, html,
+drip and redirect.
 
 ModelArk and xAI fail and are empty as their statuses have it; ModelArk's moderation fails a video and refuses a
 picture, xAI's is done and paid for, with `respect_moderation: false`. Their pictures are as OpenAI's. xAI has no

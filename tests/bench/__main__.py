@@ -15,19 +15,16 @@ from tests.bench.measuring import Figure, Section, machine
 from tests.bench.wire import instead_of_aws
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-LATER = (
-    "platform cost of one generation, priced from the calls made",
-    "provider done until the client sees it, with the webhook and without (sandbox)",
-)
+LATER = ("platform cost of one generation, priced from the calls made",)
 """Lines of the budget that nothing measures yet."""
 WIDTH = 120
 INTRODUCTION = """\
 # What the performance budget comes to
 
 Written by `make bench`; never a test. Times are processor time, which a busy machine disturbs less than the clock on
-the wall; p50 and p95 are of single calls. A budget is held against p95, of counts against the most, of ratios against
-the median. Counts, ratios and the share of a budget that is used carry over to other machines; Lambda gives a function
-of 1,769 MB one processor, and a smaller one its part of it.
+the wall, but for those of a delivery; p50 and p95 are of single calls. A budget is held against p95, of counts against
+the most, of ratios against the median. Counts, ratios and the share of a budget that is used carry over to other
+machines; Lambda gives a function of 1,769 MB one processor, and a smaller one its part of it.
 """
 
 
@@ -39,10 +36,11 @@ def main() -> None:
         samples = routes.samples_of(catalog.current())
         sections = [submits.section(wire, samples), listings.section(wire), routes.section(compiled)]
     # Brings moto, whose objects would slow down every collection of garbage before.
-    from tests.bench import transitions, write_units
+    from tests.bench import delivery, transitions, write_units
 
     with _silent():
         sections += [imports.section(), transitions.section(), write_units.section(), shards.section()]
+        sections.append(delivery.section())
     RESULTS.write_text(_written(sections))
     missed = [figure.name for section in sections for figure in section.figures if figure.is_missed]
     sys.stdout.write(f"{RESULTS.name} is written; budgets missed: {', '.join(missed) or 'none'}\n")

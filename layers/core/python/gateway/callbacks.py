@@ -54,10 +54,10 @@ def _take(attempt: tables.Attempt, reference: Mapping[str, str]) -> None:
         advance.wake(attempt.task_token, advance.POLL)
 
 
-def _verified(provider: str, own_key_of: str | None, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
-    """What a callback tells of the job. Raises Unauthorized."""
+def _verified(provider: str, own_project_id: str | None, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+    """What a callback tells of the job, on the account of a project or on ours. Raises Unauthorized."""
     try:
-        return provider_keys.adapter(provider, own_key_of).webhook_reference(headers, body)
+        return provider_keys.adapter(provider, own_project_id).webhook_reference(headers, body)
     except ForgedWebhook as error:
         telemetry.logger.warning("callback refused", extra={"reason": str(error)})
         telemetry.measure({"CallbacksRefused": 1}, provider=provider)
