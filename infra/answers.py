@@ -90,6 +90,7 @@ class AttemptAnswer(Answer):
 
     provider: str
     offer: str
+    byok: bool = Field(description="Whether it was made with the project's own key")
     status: str
     error: Reason | None
     started_at: Timestamp
@@ -170,6 +171,7 @@ class EstimateAnswer(Answer):
     sample_size: int
     expected_micros: Micros
     maximum_micros: Micros
+    byok: bool = Field(description="Whether it would be run on the project's own account at a provider, for our fee")
     credits: float
     lines: list[QuoteLine]
     assumptions: list[str]
@@ -204,6 +206,7 @@ class OfferAnswer(Answer):
 
     provider: str
     sunset_at: str | None
+    healthy: bool = Field(description="false: it failed so often of late that requests go to another, if there is one")
 
 
 class ModelAnswer(Answer):
@@ -507,6 +510,40 @@ class SettingsAnswer(Answer):
     alerts: AlertsAnswer
 
 
+class ProviderKeyShown(Answer):
+    """What may be shown of a project's own key at a provider."""
+
+    last_four: str
+    tested: bool = Field(description="Whether the provider took it when it was saved")
+    saved_at: Timestamp
+
+
+class ProviderKeyAnswer(ProviderKeyShown):
+    """A project's own key at a provider."""
+
+    provider: str
+
+
+class ProviderKeySaved(ProviderKeyAnswer):
+    """A key that was saved just now."""
+
+    warnings: list[str]
+
+
+class ProviderAnswer(Answer):
+    """A provider."""
+
+    provider: str
+    name: str
+    key: ProviderKeyShown | None = Field(description="The project's own; null: calls are made with the deployment's")
+
+
+class Providers(Page):
+    """Every provider."""
+
+    items: list[ProviderAnswer]
+
+
 class Health(Answer):
     """Alive."""
 
@@ -542,6 +579,10 @@ ANSWERS: dict[tuple[str, str], tuple[int, type[Answer]]] = {
     ("DELETE", "/v1/keys/{key_id}"): (200, KeyAnswer),
     ("GET", "/v1/settings"): (200, SettingsAnswer),
     ("PUT", "/v1/settings"): (200, SettingsAnswer),
+    ("GET", "/v1/providers"): (200, Providers),
+    ("PUT", "/v1/providers/{provider}/key"): (200, ProviderKeySaved),
+    ("GET", "/v1/providers/{provider}/key"): (200, ProviderKeyAnswer),
+    ("DELETE", "/v1/providers/{provider}/key"): (200, ProviderKeyAnswer),
     ("GET", "/health"): (200, Health),
 }
 """What each documented route answers when all is well."""

@@ -16,6 +16,8 @@ PUBLISHED = ("HEAD", *VERSIONS)
 """Partition keys of the catalog that tell its versions: their list, and which one is current."""
 OBSERVED = ("DURATIONS#*",)
 """Partition keys of the catalog that count how long runs took."""
+COUNTED, JUDGED = ("HEALTH#*",), ("HEALTH",)
+"""Partition keys of the catalog that count how attempts ended, and that says how offers do."""
 RATES = ("FX",)
 """The partition key of the catalog under which reference rates are stored by date."""
 FILES, STAGED = ("projects/*",), ("staging/*",)
@@ -42,10 +44,12 @@ class Table:
     name: str
     indexes: tuple[Index, ...] = ()
     stream: bool = False
+    expires: bool = False
+    """Whether items that have `expires_at`, in seconds since the epoch, are deleted some time after it."""
 
 
 TABLES = (
-    Table("catalog"),
+    Table("catalog", expires=True),
     Table("projects"),
     Table(
         "jobs",
@@ -72,7 +76,8 @@ class Grant:
 
     resource: str
     """A table, a dead-letter queue, or one of `jobs_stream`, `drive`, `inbox`, `machine` (the state machine),
-    `executions` and `task_tokens` (of it), `bus`, `provider_keys`."""
+    `executions` and `task_tokens` (of it), `bus`, `provider_keys` (the operator's), `project_keys_key` (which encrypts
+    the projects' own), `bedrock_models` and `bedrock_jobs`."""
     actions: str
     """Action names without their service, separated by spaces."""
     index: str = ""
@@ -143,8 +148,19 @@ _MOVE_MANY = (
 _READ_SHARDS = Grant("ledger", "BatchGetItem", keys=("BALANCE#*",))
 """Of a busy account, which leaves no moment to read them together."""
 _COUNT_DURATION = Grant("catalog", "UpdateItem", keys=OBSERVED)
+_COUNT_END = Grant("catalog", "UpdateItem", keys=COUNTED)
 _KNOW_PROVIDERS = Grant("catalog", "GetItem", keys=("HEAD", "VERSION#*"))
-_CALL_PROVIDERS = (Grant("provider_keys", "GetSecretValue"), _KNOW_PROVIDERS)
+_KNOW_HEALTH = Grant("catalog", "GetItem", keys=JUDGED)
+_CALL_PROVIDERS = (
+    Grant("provider_keys", "GetSecretValue"),
+    _KNOW_PROVIDERS,
+    Grant("projects", "GetItem", keys=("PROVIDER_KEY#*",)),
+    Grant("project_keys_key", "Decrypt"),
+)
+"""With the operator's keys, or one of the project's own: nothing else of a project is seen."""
+_INVOKE_MODELS = (Grant("bedrock_models", "InvokeModel"), Grant("bedrock_jobs", "InvokeModel"))
+"""To converse and to start a job take the same permission as to invoke (botocore's model of bedrock-runtime)."""
+_ASK_ABOUT_JOBS = Grant("bedrock_jobs", "GetAsyncInvoke")
 
 FUNCTIONS = (
     # Behind the API. API Gateway gives up after 30 s, so none may take longer.
@@ -232,11 +248,21 @@ FUNCTIONS = (
             Grant("ledger", "PutItem", keys=COUNTERS),
             Grant("ledger", "UpdateItem", keys=("HOLD#*", *COUNTERS)),
             Grant("ledger", "Query", index="listing"),
+            # A provider key is tested and sealed here, and opened nowhere behind the API but to cancel.
+            _KNOW_PROVIDERS,
+            Grant("project_keys_key", "Encrypt"),
         ),
+        environment=("PROVIDER_BASE_URLS", "CATALOG_KEPT_SECONDS"),
     ),
     Function(
         "callbacks",
-        (Grant("jobs", "GetItem Query UpdateItem"), Grant("task_tokens", "SendTaskSuccess"), _KNOW_PROVIDERS),
+        (
+            Grant("jobs", "GetItem Query UpdateItem"),
+            # What a provider calls back about before its job is known here.
+            Grant("jobs", "PutItem", keys=("REFERENCE#*",)),
+            Grant("task_tokens", "SendTaskSuccess"),
+            _KNOW_PROVIDERS,
+        ),
         environment=("PROVIDER_BASE_URLS", "FAL_JWKS_URL", "CATALOG_KEPT_SECONDS"),
     ),
     Function("docs", (Grant("catalog", "GetItem"),), environment=("PUBLIC_URL", "CATALOG_KEPT_SECONDS")),
@@ -248,6 +274,9 @@ FUNCTIONS = (
             Grant("drive", "PutObject", keys=STAGED),
             Grant("task_tokens", "SendTaskSuccess"),
             *_CALL_PROVIDERS,
+            *_INVOKE_MODELS,
+            _KNOW_HEALTH,
+            _COUNT_END,
         ),
         timeout_seconds=150,
         environment=(
@@ -260,7 +289,7 @@ FUNCTIONS = (
     ),
     Function(
         "poll_attempt",
-        (Grant("jobs", "GetItem UpdateItem"), *_CALL_PROVIDERS),
+        (Grant("jobs", "GetItem UpdateItem"), *_CALL_PROVIDERS, _ASK_ABOUT_JOBS, _COUNT_END),
         timeout_seconds=60,
         memory_mb=256,  # it mostly waits
         environment=("PROVIDER_BASE_URLS", "POLL_WINDOW_SECONDS", "CATALOG_KEPT_SECONDS"),
@@ -273,6 +302,8 @@ FUNCTIONS = (
             Grant("drive", "GetObject", keys=STAGED),
             Grant("drive", "PutObject", keys=FILES),
             *_CALL_PROVIDERS,
+            _ASK_ABOUT_JOBS,
+            _COUNT_END,
         ),
         timeout_seconds=300,
         memory_mb=1769,  # one full vCPU: hashing, probing and thumbnails are computing
@@ -280,10 +311,10 @@ FUNCTIONS = (
         environment=("PROVIDER_BASE_URLS", "URL_ALLOWED_HOSTS", "CATALOG_KEPT_SECONDS"),
         layers=("core", "vendor", "media"),
     ),
-    Function("settle", (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, _COUNT_DURATION)),
+    Function("settle", (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, _COUNT_DURATION, _COUNT_END)),
     Function(
         "fail",
-        (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, *_CALL_PROVIDERS),
+        (Grant("jobs", "GetItem UpdateItem"), *_MOVE_MONEY, *_CALL_PROVIDERS, _KNOW_HEALTH, _COUNT_END),
         timeout_seconds=60,
         environment=("PROVIDER_BASE_URLS", "CATALOG_KEPT_SECONDS"),
     ),
@@ -309,6 +340,9 @@ FUNCTIONS = (
             *_MOVE_MONEY,
             _READ_SHARDS,
             _COUNT_DURATION,
+            _COUNT_END,
+            Grant("catalog", "GetItem PutItem UpdateItem", keys=JUDGED),
+            Grant("catalog", "Query", keys=COUNTED),
             Grant("ledger", "Query", index="listing"),
             Grant("projects", "Scan"),
             Grant("projects", "UpdateItem", keys=("PROJECT#*",)),
@@ -345,7 +379,7 @@ FUNCTIONS = (
         (
             Grant("catalog", "GetItem"),
             Grant("catalog", "PutItem", keys=("VERSION#*", *PUBLISHED)),
-            Grant("catalog", "UpdateItem", keys=PUBLISHED),
+            Grant("catalog", "UpdateItem", keys=(*PUBLISHED, *JUDGED)),
             Grant("catalog", "Query", keys=VERSIONS),
             Grant("projects", "GetItem PutItem UpdateItem Scan"),
             Grant("jobs", "GetItem"),
@@ -378,6 +412,7 @@ SCHEDULES = (
 _CATALOGUE = "What is offered at which price is public."
 _HEALTH = "Says no more than that the service lives and what its interface is."
 _WEBHOOK = "Providers have no API key; the path carries an unguessable token and the provider's signature is checked."
+_ACCOUNT_WEBHOOK = "Providers have no API key; here the provider's signature is checked, and one without is refused."
 
 ROUTES = (
     Route("POST", "/v1/generate/media", "submission"),
@@ -405,7 +440,12 @@ ROUTES = (
     Route("DELETE", "/v1/keys/{key_id}", "projects"),
     Route("GET", "/v1/settings", "projects"),
     Route("PUT", "/v1/settings", "projects"),
+    Route("GET", "/v1/providers", "projects"),
+    Route("PUT", "/v1/providers/{provider}/key", "projects"),
+    Route("GET", "/v1/providers/{provider}/key", "projects"),
+    Route("DELETE", "/v1/providers/{provider}/key", "projects"),
     Route("POST", "/v1/callbacks/{provider}/{generation_id}/{token}", "callbacks", _WEBHOOK),
+    Route("POST", "/v1/callbacks/{provider}", "callbacks", _ACCOUNT_WEBHOOK),
     Route("GET", "/health", "docs", _HEALTH),
     Route("GET", "/openapi.json", "docs", _HEALTH),
     Route("GET", "/docs", "docs", _HEALTH),

@@ -6,7 +6,7 @@ words. `at_rest=True` adds what must hold once nothing is under way any more.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,7 +157,7 @@ def _one_record_per_delivery(stored: Stored) -> Iterator[str]:
             yield f"{generation_id}: billed {generation['billed_micros']}, recorded {billed}"
         if billed != int(stored.holds[generation_id]["charged_micros"]):
             yield f"{generation_id}: recorded {billed}, its hold says otherwise"
-        quoted = _maximum_micros(unpacked(stored.orders[generation_id]["quote"].value))
+        quoted = _maximum_micros(*(unpacked(stored.orders[generation_id][name].value) for name in ("quote", "offers")))
         if not quoted >= held >= billed >= 0:
             yield f"{generation_id}: quoted at most {quoted}, held {held}, billed {billed}"
     for generation_id in set(stored.records) - set(stored.generations):
@@ -217,9 +217,10 @@ def _nothing_left(stored: Stored) -> Iterator[str]:
             yield f"{generation_id}: its hold is still open"
 
 
-def _maximum_micros(quote: Mapping[str, Any]) -> int:
-    """The most that a frozen quote allows for, from its own rates and quantities."""
-    return Quote.from_dict(quote).maximum_micros
+def _maximum_micros(quote: Mapping[str, Any], offers: Sequence[Mapping[str, Any]]) -> int:
+    """The most that a frozen quote allows for, from its own rates and quantities, by the dearest of its offers."""
+    priced = ((Quote.from_dict(offer.get("quote", quote)), offer.get("byok", False)) for offer in offers)
+    return max(one.under(byok=byok).maximum_micros for one, byok in priced)
 
 
 def _shard_of(key: str) -> tuple[str, int]:

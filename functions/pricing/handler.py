@@ -44,5 +44,6 @@ def estimate(request: Estimate) -> Response[str]:
 
     Of the source media only those are looked at that the price depends on (reference video)."""
     principal = api.principal(app, "read")
-    priced = submission.estimate(request.order(), submission.terms_of(ledger.project_of(principal.project_id)))
-    return api.answer(catalog_views.estimate_view(priced.model, priced.quote, priced.warnings))
+    priced = submission.estimate(request.order(), ledger.project_of(principal.project_id))
+    view = catalog_views.estimate_view(priced.model, priced.quote, priced.maximum_micros, priced.warnings)
+    return api.answer(view)

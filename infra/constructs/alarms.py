@@ -49,6 +49,12 @@ class Alarms(Construct):
             "A generation could not be finished in many tries and its hold stays open. `museway admin audit` names it, "
             "the reconciler's log says why; once the cause is gone, the next hourly try finishes it.",
         )
+        self._alarm(
+            "offers_open",
+            _metric("Museway", "OffersOpen", service=naming.function(settings.stage, "reconcile")),
+            "An offer failed so often that requests go to others where there are any. `museway admin providers` names "
+            "it, the logs of the steps say how its attempts ended; it is tried again by itself after two minutes.",
+        )
         self._watch_costs(naming.stack(settings.stage))
         self._watch_schedules(settings.stage)
         self._alarm(

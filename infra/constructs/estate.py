@@ -18,6 +18,8 @@ from infra.settings import Settings
 _WILDCARDS = {
     "objects": "Objects are named by project and generation; whose, the function decides from the caller's key.",
     "executions": "Executions are named by their generation; these are the executions of our machine alone.",
+    "bedrock_models": "Which models are offered is data of the catalog, and so is the region in which they are called.",
+    "bedrock_jobs": "Jobs are named by Bedrock when they start; these are the account's own.",
     "task_tokens": "IAM's reference gives this action no resource: what it answers is named by an unguessable token.",
 }
 """Why a grant ends in a wildcard."""
@@ -111,7 +113,7 @@ class Estate(Construct):
 
     def _listed(self) -> dict[str, Resource]:
         drive, inbox, jobs = self.buckets.drive, self.buckets.inbox, self.tables.by_name["jobs"]
-        secret, bus = self.secrets.provider_keys_arn, self.bus
+        secret, key, bus = self.secrets.provider_keys_arn, self.secrets.project_keys_key, self.bus
         listed = {
             name: Resource("dynamodb", table.table_arn, f"{name.upper()}_TABLE", table.table_name)
             for name, table in self.tables.by_name.items()
@@ -125,7 +127,11 @@ class Estate(Construct):
             "executions": Resource("states", self._executions_arn),
             "task_tokens": Resource("states", "*"),
             "bus": Resource("events", bus.event_bus_arn, "EVENT_BUS", bus.event_bus_name),
+            # The region is the one of the provider's address in the catalog; a foundation model is no account's own.
+            "bedrock_models": Resource("bedrock", f"arn:{Aws.PARTITION}:bedrock:*::foundation-model/*"),
+            "bedrock_jobs": Resource("bedrock", f"arn:{Aws.PARTITION}:bedrock:*:{Aws.ACCOUNT_ID}:async-invoke/*"),
             "provider_keys": Resource("secretsmanager", secret, "PROVIDER_SECRET_ARN", secret),
+            "project_keys_key": Resource("kms", key.key_arn, "PROJECT_KEYS_KEY_ARN", key.key_arn),
         }
 
     def _states_arn(self, resource: str, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The key that secrets are encrypted with, and the secret that holds the providers' API keys."""
+"""The keys that secrets are encrypted with, and the secret that holds the operator's API keys of the providers."""
 
 from typing import cast
 
@@ -13,16 +13,28 @@ from infra.settings import Settings
 
 
 class Secrets(Construct):
-    """A rotating KMS key, and a secret: a JSON object from provider to API key, empty until an operator fills it."""
+    """A secret, a JSON object from provider to API key, empty until an operator fills it; and two rotating KMS keys.
+
+    One encrypts the secret, the other the projects' own keys: who may decrypt with it cannot open the secret.
+    """
 
     def __init__(self, scope: Construct, settings: Settings) -> None:
         super().__init__(scope, "Secrets")
         removal = RemovalPolicy.RETAIN if settings.retain_data else RemovalPolicy.DESTROY
+        stack = naming.stack(settings.stage)
         self.key = kms.Key(
             self,
             "Key",
-            alias=f"alias/{naming.stack(settings.stage)}",
-            description="Museway: provider keys of the operator and of its projects",
+            alias=f"alias/{stack}",
+            description="Museway: provider keys of the operator",
+            enable_key_rotation=True,
+            removal_policy=removal,
+        )
+        self.project_keys_key = kms.Key(
+            self,
+            "ProjectKeysKey",
+            alias=f"alias/{stack}-project-keys",
+            description="Museway: provider keys of the operator's projects, each bound to its project and provider",
             enable_key_rotation=True,
             removal_policy=removal,
         )

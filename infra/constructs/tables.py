@@ -31,6 +31,7 @@ class Tables(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
+            time_to_live_attribute="expires_at" if table.expires else None,
             stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if table.stream else None,
             deletion_protection=settings.retain_data,
             removal_policy=RemovalPolicy.RETAIN if settings.retain_data else RemovalPolicy.DESTROY,

@@ -28,17 +28,18 @@ slow                 pace        `seconds` (3) more: for a queue job to finish, 
 never_finish         ending      accepted and paid; a queue job stays in progress, a synchronous call hangs
                                  like accept_then_timeout
 fail_after_accept    ending      accepted and paid, then failed: fal COMPLETED with `error` and `error_type`,
-                                 result 500; OpenAI and ElevenLabs 500; Replicate `failed`
+                                 result 500; OpenAI and ElevenLabs 500; Bedrock 424
+                                 `ModelErrorException`; Replicate `failed`
 filtered             ending      moderation: fal accepts, then COMPLETED whose result is 422
                                  `content_policy_violation`; OpenAI refuses, 400 `moderation_blocked`, unpaid,
                                  but a chat is paid and ends with `finish_reason: content_filter`; ElevenLabs
-                                 refuses, 400 `bad_prompt`, unpaid; Replicate `failed`, in the words of the model's
-                                 own checker
+                                 refuses, 400 `bad_prompt`, unpaid; Bedrock `finish_reasons` at 200; Replicate
+                                 `failed`, in the words of the model's own checker
 empty_output         ending      success without output: fal `images: []`, `video: null`, `audio: null`;
                                  OpenAI `data: []`, speech of no bytes, a chat of no words; ElevenLabs no bytes;
-                                 Replicate `output: null` or `[]`
-expired_output_url   output      the output's URL answers 404 for ever; OpenAI and ElevenLabs have no URLs, so no
-                                 effect there
+                                 Bedrock `images: []`; Replicate `output: null` or `[]`
+expired_output_url   output      the output's URL answers 404 for ever; Bedrock, ElevenLabs and OpenAI have no
+                                 URLs, so no effect there
 wrong_content_type   output      the file's header says `text/html` for ever, the bytes are right; OpenAI's
                                  pictures are in another format than asked
 huge_output          output      the file announces and begins 64 GiB, and so does a picture as base64 in JSON
@@ -51,14 +52,16 @@ forged_webhook       webhook     before the true one comes one with an invented 
 none                 -           clears the provider's faults (`*`: all)
 
 Status, result and cancel calls are struck by the submission faults and by `slow` only if `match` is given and
-found in their path from `/requests/` on (Replicate: `/predictions/`, ModelArk: `/tasks/`, xAI: `/videos/`): match
-`/status` strikes status calls and no submission. Downloads of files that have URLs are struck in the same way if
-`match` is found in `/files/NAME`: by refuse (403), rate_limit, server_error, accept_then_timeout, html, drip and
-redirect.
+found in their path from `/requests/` on (Replicate: `/predictions/`, ModelArk: `/tasks/`, xAI: `/videos/`, Google:
+`/operations/`): match `/status` strikes status calls and no submission. Downloads of files that have URLs are struck in
+the same way if `match` is found in `/files/NAME`: by refuse (403), rate_limit, server_error, accept_then_timeout, html,
+drip and redirect.
 
 ModelArk and xAI fail and are empty as their statuses have it; ModelArk's moderation fails a video and refuses a
 picture, xAI's is done and paid for, with `respect_moderation: false`. Their pictures are as OpenAI's. xAI has no
 webhooks.
+
+What a fault is like at Google stands in its file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the gateway needs of DynamoDB, S3 and EventBridge, in memory, with the semantics of AWS.
+"""What the gateway needs of DynamoDB, S3, KMS and EventBridge, in memory, with the semantics of AWS.
 
 A call takes microseconds instead of an emulator's milliseconds, and what AWS does that an emulator does not is done
 here: a transaction is atomic and repeats of its token are none. `tests/integration/test_store.py` holds every answer
@@ -7,6 +7,7 @@ against the emulator's, call by call.
 
 import io
 import re
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -45,6 +46,8 @@ class Store:
     tables: dict[str, dict[tuple[str, str], Item]] = field(default_factory=dict)
     files: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
+    sealed: dict[bytes, tuple[bytes, dict[str, str]]] = field(default_factory=dict)
+    """By ciphertext, what was encrypted, and its context."""
 
     @classmethod
     def empty(cls) -> "Store":
@@ -53,7 +56,8 @@ class Store:
 
     def copy(self) -> "Store":
         """One that goes its own way from here on."""
-        return Store({name: dict(items) for name, items in self.tables.items()}, dict(self.files), list(self.events))
+        tables = {name: dict(items) for name, items in self.tables.items()}
+        return Store(tables, dict(self.files), list(self.events), dict(self.sealed))
 
     def call(self, operation: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Answer an API call as a client gets it. Raises ClientError."""
@@ -151,6 +155,18 @@ class Store:
     def _PutEvents(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         self.events += asked["Entries"]
         return {"FailedEntryCount": 0, "Entries": [{"EventId": str(len(self.events))} for _ in asked["Entries"]]}
+
+    # Keys
+    def _Encrypt(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        blob = secrets.token_bytes(64)
+        self.sealed[blob] = (asked["Plaintext"], dict(asked.get("EncryptionContext", {})))
+        return {"CiphertextBlob": blob, "KeyId": asked["KeyId"]}
+
+    def _Decrypt(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        plaintext, context = self.sealed.get(asked["CiphertextBlob"], (b"", None))
+        if context != asked.get("EncryptionContext", {}):
+            raise failure("Decrypt", "InvalidCiphertextException")
+        return {"Plaintext": plaintext, "KeyId": asked["KeyId"]}
 
     # Insides
     def _holds(self, write: Mapping[str, Any], key: Item) -> bool:

@@ -51,7 +51,9 @@ class TestData:
         ] == TABLES[name]
         assert table["BillingMode"] == "PAY_PER_REQUEST"
         assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
-        assert "TimeToLiveSpecification" not in table
+        # Counters of how attempts ended are the only items that DynamoDB deletes by itself, anywhere.
+        expires = {"AttributeName": "expires_at", "Enabled": True} if name == "Catalog" else None
+        assert table.get("TimeToLiveSpecification") == expires
 
     def test_there_is_no_other_table(self, stage: Template) -> None:
         assert len(stage.of_type("AWS::DynamoDB::Table")) == len(TABLES)
@@ -93,9 +95,12 @@ class TestData:
         assert "PUT" in drive["CorsConfiguration"]["CorsRules"][0]["AllowedMethods"]
 
     def test_the_key_rotates_and_encrypts_the_providers_keys(self, stage: Template) -> None:
-        assert stage.only("AWS::KMS::Key")["Properties"]["EnableKeyRotation"] is True
+        keys = stage.of_type("AWS::KMS::Key")
+        assert [key["Properties"]["EnableKeyRotation"] for key in keys.values()] == [True, True]
         secret = stage.only("AWS::SecretsManager::Secret")["Properties"]
-        assert "KmsKeyId" in secret
+        # The other one encrypts what projects keep: whoever may decrypt with it opens nothing of the operator's.
+        (used,) = [name for name in keys if name in str(secret["KmsKeyId"])]
+        assert "ProjectKeys" not in used
         assert secret["SecretString"] == "{}"
 
 
@@ -126,6 +131,7 @@ class TestApi:
             "GET /v1/models",
             "GET /v1/models/{model_id+}",
             "GET /v1/pricing",
+            "POST /v1/callbacks/{provider}",
             "POST /v1/callbacks/{provider}/{generation_id}/{token}",
             "GET /health",
             "GET /openapi.json",
@@ -281,6 +287,7 @@ class TestWork:
             "LedgerEquationsBroken",
             "ReconciliationsFailed",
             "GenerationsParked",
+            "OffersOpen",
             "OperatorLossMicros",
             "ProviderCostDriftMicros",
             "FxRatesStale",
@@ -298,7 +305,8 @@ class TestWork:
         for name in ("OperatorLossMicros", "ProviderCostDriftMicros"):
             assert watched[name]["Dimensions"] == [{"Name": "service", "Value": "museway-prod"}]
         assert watched["ProviderCostDriftMicros"]["Threshold"] == 1_000_000
-        assert watched["GenerationsParked"]["Dimensions"] == [{"Name": "service", "Value": "museway-prod-reconcile"}]
+        for name in ("GenerationsParked", "OffersOpen"):
+            assert watched[name]["Dimensions"] == [{"Name": "service", "Value": "museway-prod-reconcile"}]
         assert watched["GenerationsParked"]["Period"] == 7200  # a parked generation is tried once an hour
         assert watched["FxRatesStale"]["Dimensions"] == [{"Name": "service", "Value": "museway-prod-fx_rates"}]
         assert watched["FxRatesStale"]["Period"] == 86_400  # it is measured once or twice a day

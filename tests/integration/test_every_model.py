@@ -1,9 +1,10 @@
-"""Every model of the catalog, for every generation type, from the request to the bill.
+"""Every model of the catalog, by every offer and for every generation type, from the request to the bill.
 
-The real handlers and the real adapters, over HTTP against the sandbox, which renders what was asked for; only
-AWS and the clock are stand-ins. Requests are the smallest that the catalog takes (`tests.samples`).
+The real handlers and the real adapters, over HTTP against the sandbox, which renders what was asked for; only AWS, the
+clock and the operator's secret are stand-ins. Requests are the smallest that the catalog takes (`tests.samples`).
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,9 @@ import pytest
 
 from gateway import catalog, ledger, providers, tables, transport
 from gateway.provider import Accepted, PollOutcome, Provider, Running, Submission, SubmitOutcome
-from gateway.providers import ApiKey, Description
-from gateway.providers.fal import Fal
-from gateway.providers.openai import OpenAI
-from gateway.providers.replicate import Replicate
+from gateway.providers import ApiKey
+from infra.sandbox.addresses import base_urls
+from infra.sandbox.providers import PROVIDERS
 from infra.sandbox.render.audio import SpeechOrder
 from infra.sandbox.render.image import ImageOrder
 from infra.sandbox.render.media import Order
@@ -35,6 +35,9 @@ SNAPSHOT = catalog.from_compiled("shipped", COMPILED)
 CLOCK_STARTS = outside.Clock().now()
 GRANTED_MICROS = outside.GRANTED_MICROS + 90_000_000
 WAIT_SECONDS = 30.0
+
+PROVIDER = providers.provider
+"""Makes adapters of what the published catalog describes, before any world puts its own in the place."""
 
 CLIP_SECONDS = 3.0
 MEDIA: dict[str, tuple[str, Order]] = {
@@ -54,8 +57,8 @@ SECONDS_OF = {
 }
 """Models whose videos have one length, and no input for it."""
 
-SILENT = {"kling-2-5-image-to-video-pro"}
-"""Seed 002 calls its audio included; the model that fal serves under this name makes none."""
+SILENT = {("fal", "kling-2-5-image-to-video-pro"), ("kling", "kling-2-5-image-to-video-pro")}
+"""Seed 002 calls its audio included; the model that is served under this name makes none."""
 
 ALIVE = [model for model in SNAPSHOT.models.values() if model.live_offers(CLOCK_STARTS)]
 RETIRED = [model for model in SNAPSHOT.models.values() if not model.live_offers(CLOCK_STARTS)]
@@ -66,6 +69,25 @@ SAMPLES = [
     for sample in sample_requests(model, PLACEHOLDERS, is_native=is_native)
 ]
 """Typed requests of every model, native ones of those with a slug; side by side, so that the sandbox renders once."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A request that is to be served by one offer of its model."""
+
+    sample: Sample
+    offer: catalog.Offer
+
+    def __str__(self) -> str:
+        return f"{self.sample}@{self.offer.provider}"
+
+
+TRIALS = [
+    Trial(sample, offer)
+    for sample in SAMPLES
+    for offer in sample.model.live_offers(CLOCK_STARTS)
+    if offer.serves(sample.normalized.inputs)
+]
 
 
 @dataclass
@@ -151,18 +173,18 @@ def media_url() -> Iterator[str]:
         yield server.url().rstrip("/")
 
 
-@contextmanager
-def _real_providers(world: World, sandbox_url: str, webhooks: WebhookReceiver) -> Iterator[None]:
-    def key() -> ApiKey:
-        return ApiKey("sandbox-key")
+class OperatorsKeys:
+    """The operator's secret, with a key for whoever is asked for."""
 
-    adapters: dict[str, Provider] = {
-        "fal": Fal(Description("fal", "fal", f"{sandbox_url}/fal"), key),
-        "openai": OpenAI(Description("openai", "OpenAI", f"{sandbox_url}/openai/v1"), key),
-        "replicate": Replicate(Description("replicate", "Replicate", f"{sandbox_url}/replicate/v1"), key),
-    }
+    def read(self) -> Mapping[str, ApiKey]:
+        return {name: ApiKey(f"sandbox-{name}") for name in (*PROVIDERS, "kie_webhook")}
+
+
+@contextmanager
+def _real_providers(world: World, webhooks: WebhookReceiver) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(providers, "provider", lambda name: Awaited(adapters[name], world, webhooks))
+        monkeypatch.setattr(providers, "_keys", OperatorsKeys())
+        monkeypatch.setattr(providers, "provider", lambda name: Awaited(PROVIDER(name), world, webhooks))
         # The wire itself, and with it the guard's check of addresses.
         monkeypatch.setattr(transport, "_replacement", None)
         yield
@@ -175,28 +197,32 @@ def studio(sandbox_url: str, media_url: str) -> Iterator[Studio]:
     with webhook_receiver() as webhooks:
         environment = {
             "PUBLIC_URL": webhooks.url,
+            "PROVIDER_BASE_URLS": json.dumps(base_urls(sandbox_url, PROVIDERS)),
             "FAL_JWKS_URL": f"{sandbox_url}/fal/.well-known/jwks.json",
             "URL_ALLOWED_HOSTS": ",".join(urlsplit(url).netloc for url in (sandbox_url, media_url)),
         }
-        with outside.world(environment) as world, _real_providers(world, sandbox_url, webhooks):
+        with outside.world(environment) as world, _real_providers(world, webhooks):
             ledger.grant(PROJECT, GRANTED_MICROS - outside.GRANTED_MICROS, "for dear ones")
             yield Studio(world, control, media_url)
     control.close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each model once, by one door and then the other; with `--whole` every generation type by both."""
-    if "sample" in metafunc.fixturenames:
-        by_model: dict[str, list[Sample]] = {}
-        for sample in SAMPLES:
-            by_model.setdefault(sample.model.model_id, []).append(sample)
-        once = [samples[-(number % 2)] for number, samples in enumerate(by_model.values())]
-        metafunc.parametrize("sample", SAMPLES if metafunc.config.getoption("--whole") else once, ids=str)
+    """Each offer once, by one door and then the other; with `--whole` every generation type by both."""
+    if "trial" in metafunc.fixturenames:
+        by_offer: dict[str, list[Trial]] = {}
+        for trial in TRIALS:
+            by_offer.setdefault(trial.offer.offer_id, []).append(trial)
+        once = [trials[-(number % 2)] for number, trials in enumerate(by_offer.values())]
+        metafunc.parametrize("trial", TRIALS if metafunc.config.getoption("--whole") else once, ids=str)
 
 
-def test_a_request_is_made_delivered_and_billed(studio: Studio, sample: Sample) -> None:
+def test_a_request_is_made_delivered_and_billed(studio: Studio, trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     """Estimate, submit, run to the end; then everything that was promised on the way."""
+    sample = trial.sample
     world, body = studio.world, studio.asked(sample)
+    # The others are out of order.
+    monkeypatch.setattr(catalog.Offer, "serves", lambda offer, _inputs: offer.offer_id == trial.offer.offer_id)
     status, estimate, _ = world.request("POST", "/v1/estimate", body)
     assert status == 200, estimate
     assert world.totals().held_micros == 0
@@ -211,15 +237,16 @@ def test_a_request_is_made_delivered_and_billed(studio: Studio, sample: Sample) 
     world.settle_down()
     shown = world.generation(accepted["generation_id"])
     assert (shown["status"], shown["error"]) == ("completed", None)
-    assert len(studio.control.calls(paid=True)) == 1, "one paid submission"
-    check_media(sample, shown["outputs"])
+    assert [call["provider"] for call in studio.control.calls(paid=True)] == [trial.offer.provider]
+    check_media(trial, shown["outputs"])
     check_bill(world, sample, estimate, shown)
     assert world.violations(at_rest=True) == []
 
 
-def check_media(sample: Sample, outputs: list[dict[str, Any]]) -> None:
+def check_media(trial: Trial, outputs: list[dict[str, Any]]) -> None:
     """What came is of the promised kind, length and sound."""
-    model, inputs = sample.model, sample.normalized.inputs
+    sample, inputs = trial.sample, trial.sample.normalized.inputs
+    model = sample.model
     assert outputs
     assert {output["media_type"].partition("/")[0] for output in outputs} == {model.kind}
     assert all(output["url"] and output["bytes"] for output in outputs)
@@ -230,7 +257,7 @@ def check_media(sample: Sample, outputs: list[dict[str, Any]]) -> None:
     else:
         seconds = SECONDS_OF.get(model.model_id) or float(inputs["duration"])
     sounds = {"included": True, "silent": False}.get(str(model.video_audio), sample.has_sound)
-    sounds = inputs.get("generate_audio", sounds) and model.model_id not in SILENT
+    sounds = inputs.get("generate_audio", sounds) and (trial.offer.provider, model.model_id) not in SILENT
     for output in outputs:
         assert output["duration_seconds"] == pytest.approx(seconds, abs=0.2)
         assert output["has_audio"] == sounds
@@ -281,6 +308,25 @@ def test_what_nobody_serves_is_refused_with_its_successor(studio: Studio, model:
     assert studio.world.totals() == ledger.Totals(GRANTED_MICROS, GRANTED_MICROS, 0, 0)
     assert studio.control.calls() == []
     assert studio.world.violations(at_rest=True) == []
+
+
+def test_what_an_offer_cannot_serve_is_not_sent_to_it(studio: Studio) -> None:
+    """Three images are no thing of a provider that makes one; the other offer fails, and nobody else is asked."""
+    studio.control.arm("refuse", "fal")
+    body = {"model": "nano-banana", "prompt": "a fox", "num_images": 3}
+    status, accepted, _ = studio.world.request("POST", "/v1/generate/media", body)
+    assert status == 202, accepted
+    studio.world.settle_down()
+    shown = studio.world.generation(accepted["generation_id"])
+    assert (shown["status"], shown["error"]["code"]) == ("failed", "provider_auth")
+    assert {call["provider"] for call in studio.control.calls()} == {"fal"}
+
+
+def test_every_offer_is_here() -> None:
+    """There is a sample for each, of those that one must wish for with more than the least."""
+    assert {trial.offer.offer_id for trial in TRIALS} == {
+        one.offer_id for model in ALIVE for one in model.live_offers(CLOCK_STARTS)
+    }
 
 
 def test_every_model_is_here() -> None:

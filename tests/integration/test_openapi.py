@@ -38,13 +38,14 @@ def test_real_answers_have_the_described_shapes(museway: World, monkeypatch: pyt
         ("POST", "/v1/drive/sign"): {"drive_path": museway.generation(generation_id)["outputs"][0]["drive_path"]},
         ("POST", "/v1/keys"): {"name": "render farm", "scopes": ["generate"], "spending_limit": limit},
         ("PATCH", "/v1/keys/{key_id}"): {"name": "older", "spending_limit": {"total_micros": 7}},
+        ("PUT", "/v1/providers/{provider}/key"): {"key": "a-key-of-its-own"},
         ("PUT", "/v1/settings"): {"currency": "EUR", "spending_limit": limit, "alerts": {"balance_low_micros": 1}},
     }
     for (method, path), (status, model) in ANSWERS.items():
         shown = museway.generate() if path.endswith("/cancel") else generation_id
         concrete = path.replace("{generation_id}", shown).replace("{model_id}", "kuaishou/kling-v3-i2v")
         concrete = concrete.replace("{key_id}", key_id)
-        concrete = concrete.replace("{session_id}", "s")
+        concrete = concrete.replace("{session_id}", "s").replace("{provider}", "fal")
         answered, body, headers = museway.request(method, concrete, requests.get((method, path)))
         assert answered == status, (path, body)
         model.model_validate(body)

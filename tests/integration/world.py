@@ -38,6 +38,7 @@ from gateway import (
     config,
     durations,
     fx,
+    health,
     ids,
     keys,
     ledger,
@@ -67,6 +68,7 @@ ENVIRONMENT = {
     "PROVIDER_TIMEOUT_SECONDS": "30", "DEADLINE_SECONDS_MAX": "600", "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "POWERTOOLS_METRICS_NAMESPACE": "Museway",
     "POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "PROJECT_KEYS_KEY_ARN": "alias/museway-test-project-keys",
 }  # fmt: skip
 PROJECT = "demo"
 GRANTED_MICROS = 10_000_000
@@ -133,7 +135,11 @@ class ScriptedProvider:
         self.seconds = 8.0
         self.outputs = 1
         self.usage: dict[str, Any] = {}
+        self.cost_usd: str | None = None
+        """What it says that it charges."""
         self.loses_webhooks = False
+        self.calls_back_by_account = False
+        """Whether what it calls back with goes to the account's address and names the job alone."""
         self.extension = "png"
         self.refusal = Refused("invalid_inputs", "no", retryable=False)
         """What the script `refuse` answers."""
@@ -198,7 +204,7 @@ class ScriptedProvider:
         address = f"http://files.test/{folder}{{}}.{self.extension}?signature={overheard.SIGNATURE}"
         named = tuple(MediaUrl(address.format(n), headers={"x-key": overheard.KEY}) for n in urls)
         told = {"note": overheard.WORDS}
-        return Finished(named, {"inference_time": 1.5, **told}, raw=told, usage=self.usage)
+        return Finished(named, {"inference_time": 1.5, **told}, raw=told, usage=self.usage, cost_usd=self.cost_usd)
 
     def cancel(self, reference: Mapping[str, str]) -> bool:
         return bool(self.world.faults.around("provider.cancel", lambda: self._cancel(reference["request_id"])))
@@ -215,7 +221,10 @@ class ScriptedProvider:
         provider, generation_id, token = submission.webhook_url.rsplit("/", 3)[1:]
         body = json.dumps({"request_id": submission.attempt_id}).encode()
         try:
-            callbacks.receive(provider, generation_id, token, {}, body)
+            if self.calls_back_by_account:
+                callbacks.receive_of_account(provider, {}, body)
+            else:
+                callbacks.receive(provider, generation_id, token, {}, body)
         except (Crash, ClientError, GatewayError):
             # The provider sees an error and calls again a little later.
             self.world.clock.after(5, lambda: self.call_back(submission))
@@ -258,6 +267,7 @@ class World:
         catalog.forget()
         durations.forget()
         fx.forget()
+        health.forget()
         self._settle_in()
         self.faults.active = True
 
@@ -410,13 +420,14 @@ class World:
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ids, "now", self.clock.now)
-        for module in (advance, audit, ledger.reading, views, tables.items):
+        for module in (advance, audit, health, ledger.reading, views, tables.items):
             monkeypatch.setattr(module, "time", self.clock)
         real = aws.client
         monkeypatch.setattr(
             aws, "client", lambda service: FaultyMachine(self) if service == "stepfunctions" else real(service)
         )
-        monkeypatch.setattr(providers, "provider", lambda _name: self.provider)
+        monkeypatch.setattr(providers, "provider", lambda _name, _own=None: self.provider)
+        monkeypatch.setattr(providers, "calls_back_by_account", lambda _name: self.provider.calls_back_by_account)
         original = BaseClient._make_api_call
 
         def make_api_call(client: Any, operation: str, arguments: Any) -> Any:
@@ -459,6 +470,8 @@ class World:
             self.dynamodb.create_table(**schema_of(table))
         CLIENT("s3").create_bucket(Bucket="drive")
         CLIENT("events").create_event_bus(Name="museway-test")
+        key_id = CLIENT("kms").create_key()["KeyMetadata"]["KeyId"]
+        CLIENT("kms").create_alias(AliasName=ENVIRONMENT["PROJECT_KEYS_KEY_ARN"], TargetKeyId=key_id)
 
 
 class FaultyMachine:

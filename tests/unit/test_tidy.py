@@ -47,6 +47,7 @@ IN_INTEGRATION = {
     "daily_exports": "test_daily_export.py",
     "downloads": "test_exports.py",
     "durations": "test_durations.py",
+    "health": "test_health.py",
     "closing": "test_crashes.py",
     "cloudformation": "test_operator.py",
     "drive": "test_refusals.py",

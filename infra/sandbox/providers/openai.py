@@ -1,4 +1,4 @@
-"""OpenAI's images, speech and chat, `https://api.openai.com/v1` (fields and limits from the `openai` package)."""
+"""OpenAI's images, speech, chat and videos, `https://api.openai.com/v1` (fields and limits: the `openai` package)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from infra.sandbox.faults import Moment
 from infra.sandbox.multipart import form_of
 from infra.sandbox.providers.base import Provider, json_object, prompt_in
 from infra.sandbox.providers.openai_chat import ChatRequest, Writer, tokens_of
+from infra.sandbox.providers.openai_errors import invalid, unauthorized, wrong
+from infra.sandbox.providers.openai_videos import Videos
 from infra.sandbox.render.audio import AudioFormat, SpeechOrder
 from infra.sandbox.render.image import ImageFormat, ImageOrder, decode_image
 from infra.sandbox.render.media import Media
@@ -128,13 +130,15 @@ Maker = Callable[[Form, str, str | None], Awaitable[Response]]
 
 
 class OpenAI(Provider):
-    """Synchronous: the answer is the output itself."""
+    """Synchronous, but for videos: the answer is the output itself."""
 
     name = "openai"
+    queue_calls_from = "/videos/"
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
         self._writer = Writer()
+        self._videos = Videos(self)
 
     def routes(self) -> list[Route]:
         """OpenAI's paths."""
@@ -143,13 +147,18 @@ class OpenAI(Provider):
             Route("/v1/images/edits", self.edit_image, methods=["POST"]),
             Route("/v1/audio/speech", self.speak, methods=["POST"]),
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
+            *self._videos.routes(),
         ]
+
+    async def close(self) -> None:
+        """Closes the connections of the videos' webhooks."""
+        await self._videos.close()
 
     def trouble(self, fault: str) -> Response:
         """`{"error": {...}}`."""
         status, message, kind, code = _TROUBLES[fault]
         headers = {"Retry-After": "1"} if status == 429 else {}
-        return _error(status, message, kind=kind, code=code, headers=headers)
+        return wrong(status, message, kind=kind, code=code, headers=headers)
 
     async def generate_image(self, request: Request) -> Response:
         """Pictures as base64, with the tokens they cost."""
@@ -158,19 +167,19 @@ class OpenAI(Provider):
 
     async def edit_image(self, request: Request) -> Response:
         """The same for pictures made from the uploaded ones (`image`, or `image[]` repeated)."""
-        if (denied := _unauthorized(request)) is not None:
+        if (denied := unauthorized(request)) is not None:
             return denied
         form = await form_of(request)
         if form is None:
-            return _error(400, "The body is not multipart/form-data.")
+            return wrong(400, "The body is not multipart/form-data.")
         pictures = form.files("image", "image[]")
         if not pictures:
-            return _error(400, "Missing required parameter: 'image'.", param="image", code="missing_required_parameter")
+            return wrong(400, "Missing required parameter: 'image'.", param="image", code="missing_required_parameter")
         for picture in pictures:
             try:
                 await self.sandbox.studio.run(functools.partial(decode_image, picture))
             except (OSError, ValueError, SyntaxError):
-                return _error(400, "Invalid image file or mode.", param="image", code="invalid_image_file")
+                return wrong(400, "Invalid image file or mode.", param="image", code="invalid_image_file")
         return await self._answer(request, form.texts(), ImageRequest, self._drawer(pictures))
 
     async def speak(self, request: Request) -> Response:
@@ -185,7 +194,7 @@ class OpenAI(Provider):
         self, request: Request, body: dict[str, Any] | None, form: type[Form], make: Maker[Form]
     ) -> Response:
         """The way of every call: authorize, refuse or accept, then make the media, as the faults leave it."""
-        if (denied := _unauthorized(request)) is not None:
+        if (denied := unauthorized(request)) is not None:
             return denied
         call = call_of(request)
         call.prompt = prompt_in(body or {})
@@ -196,10 +205,10 @@ class OpenAI(Provider):
         try:
             wanted = form.model_validate(body)
         except ValidationError as error:
-            return _invalid(error)
+            return invalid(error)
         ending = self.sandbox.faults.take(Moment.ENDING, self.name, text)
         if ending is not None and ending.name == "filtered" and form is not ChatRequest:
-            return _error(400, MODERATION, kind="image_generation_user_error", code="moderation_blocked")
+            return wrong(400, MODERATION, kind="image_generation_user_error", code="moderation_blocked")
         call.accept()
         await asyncio.sleep(self.sandbox.faults.take_delay(self.name, text))
         if ending is not None and ending.name == "never_finish":
@@ -292,33 +301,3 @@ def _speech_events(wanted: SpeechRequest, media: Media, content: bytes) -> bytes
     ]
     events.append({"type": "speech.audio.done", "usage": usage})
     return "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
-
-
-def _unauthorized(request: Request) -> Response | None:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and key.strip():
-        return None
-    message = "You didn't provide an API key. Send it in the header Authorization: Bearer YOUR_KEY."
-    return _error(401, message, code="invalid_api_key")
-
-
-def _invalid(error: ValidationError) -> Response:
-    """OpenAI names the first parameter at fault."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    param = ".".join(str(part) for part in first["loc"]) or None
-    if first["type"] == "missing":
-        return _error(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
-    return _error(400, f"Invalid value for '{param}': {first['msg']}.", param=param, code="invalid_value")
-
-
-def _error(
-    status: int,
-    message: str,
-    *,
-    kind: str = "invalid_request_error",
-    param: str | None = None,
-    code: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> Response:
-    error = {"message": message, "type": kind, "param": param, "code": code}
-    return JSONResponse({"error": error}, status, headers=headers)

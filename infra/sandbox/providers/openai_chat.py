@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from dataclasses import dataclass
+from random import Random
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -140,17 +141,22 @@ def tokens_of(text: str) -> int:
     return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
+def composed(chance: Random, subject: str) -> str:
+    """Some sentences on a subject."""
+    sentences = [chance.choice(_OPENINGS), f'You asked: "{subject}".']
+    for _ in range(chance.randint(4, 9)):
+        doer = chance.choice(_DOERS)
+        sentences.append(f"In the {chance.choice(_PLACES)}, {doer} {chance.choice(_DEEDS)} {chance.choice(_DOERS)}.")
+    return " ".join(sentences)
+
+
 def _written(wanted: ChatRequest, index: int) -> _Choice:
     """One choice: the same for the same conversation and seed. Thinking uses up the limit before the words do."""
     chance = generator(wanted.model, wanted.conversation, wanted.seed, index)
     thinks = bool(_REASONS.match(wanted.model)) and wanted.reasoning_effort not in ("none", "minimal")
     reasoning = REASONING_STEP_TOKENS * chance.randint(1, 4) if thinks else 0
     subject = " ".join(wanted.messages[-1].words.split()[:12])
-    sentences = [chance.choice(_OPENINGS), f'You asked: "{subject}".']
-    for _ in range(chance.randint(4, 9)):
-        doer = chance.choice(_DOERS)
-        sentences.append(f"In the {chance.choice(_PLACES)}, {doer} {chance.choice(_DEEDS)} {chance.choice(_DOERS)}.")
-    text = " ".join(sentences)
+    text = composed(chance, subject)
     most = wanted.max_completion_tokens or wanted.max_tokens
     if most is None or reasoning + tokens_of(text) <= most:
         return _Choice(text, reasoning, cut=False)

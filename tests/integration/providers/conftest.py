@@ -2,9 +2,11 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from tests.integration.providers.described import described
 
 from gateway import signing_keys
 from gateway.config import settings
+from gateway.provider import Provider
 from gateway.providers import ApiKey, Description, http
 from gateway.providers.fal import Fal
 from gateway.providers.openai import OpenAI
@@ -12,7 +14,6 @@ from gateway.providers.replicate import Replicate
 from infra.sandbox.addresses import base_urls
 from infra.sandbox.serving import served_sandbox
 from tests.integration.sandbox.support import SandboxControl, WebhookReceiver, webhook_receiver
-from tests.unit.gateway.shipped import COMPILED
 
 
 @pytest.fixture(scope="session")
@@ -79,14 +80,8 @@ def predictions(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Replicate:
 
 
 @pytest.fixture
-def described(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], http.Http]:
+def at_sandbox(sandbox_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Provider]:
     """Makes the adapter of a provider as the catalog describes it, at the sandbox."""
     monkeypatch.setattr(signing_keys, "SigningKey", NotedKeys())
     monkeypatch.setattr(http, "api_key", lambda name: ApiKey(f"sandbox-{name}"))
-
-    def made(name: str) -> http.Http:
-        found = COMPILED["providers"][name]
-        url = base_urls(sandbox_url, [name])[name]
-        return http.Http(Description(name, found["name"], url, found["wire"]), lambda: ApiKey("sandbox-key"))
-
-    return made
+    return lambda name: described(name, base_urls(sandbox_url, [name])[name])

@@ -8,7 +8,6 @@ import pytest
 from gateway import media
 from gateway.errors import SourceRefused
 from gateway.provider import Accepted, Failed, Finished, Refused, Running, Submission, Uncertain
-from tests.integration.providers.described import described
 from tests.integration.providers.test_against_sandbox import ended, fetched
 from tests.integration.sandbox.support import until
 
@@ -25,8 +24,8 @@ PICTURE = Submission("att_1", "images/generations", DRAWN, None, 20)
 
 
 @pytest.fixture
-def ark(sandbox_url):
-    return described("ark", f"{sandbox_url}/ark/api/v3")
+def ark(at_sandbox):
+    return at_sandbox("ark")
 
 
 def with_webhook(webhooks, **changes):

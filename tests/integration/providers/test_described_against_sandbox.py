@@ -37,8 +37,8 @@ def name(request):
 
 
 @pytest.fixture
-def adapter(described, name):
-    return described(name)
+def adapter(at_sandbox, name):
+    return at_sandbox(name)
 
 
 @pytest.fixture
@@ -214,17 +214,17 @@ def test_an_output_is_a_source(adapter, submission):
     assert sources.probe_sources([one.url for one in outputs], "source_media_urls")
 
 
-def test_a_task_of_one_kind_is_unknown_under_another(described):
-    kling = described("kling")
+def test_a_task_of_one_kind_is_unknown_under_another(at_sandbox):
+    kling = at_sandbox("kling")
     reference = kling.submit(replace(SUBMISSIONS["kling"], attempt_id=str(uuid4()))).reference
     outcome = kling.poll({**reference, "endpoint": "videos/image2video"})
     assert isinstance(outcome, Failed)
     assert outcome.code == "provider_lost"
 
 
-def test_klings_own_account_of_ours(described, control):
+def test_klings_own_account_of_ours(at_sandbox, control):
     """The attempt's id is Kling's key of it: what was sent twice would be made once."""
-    kling, submission = described("kling"), replace(SUBMISSIONS["kling"], attempt_id=str(uuid4()))
+    kling, submission = at_sandbox("kling"), replace(SUBMISSIONS["kling"], attempt_id=str(uuid4()))
     assert isinstance(kling.submit(submission), Accepted)
     again = kling.submit(submission)
     assert isinstance(again, Refused)

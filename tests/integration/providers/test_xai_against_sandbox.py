@@ -8,7 +8,6 @@ import pytest
 from gateway import media
 from gateway.errors import SourceRefused
 from gateway.provider import Accepted, Failed, Finished, Refused, Running, Submission, Uncertain
-from tests.integration.providers.described import described
 from tests.integration.providers.test_against_sandbox import ended, fetched
 from tests.integration.sandbox.support import until
 
@@ -19,8 +18,8 @@ PICTURE = Submission("att_1", "images/generations", DRAWN, None, 20)
 
 
 @pytest.fixture
-def xai(sandbox_url):
-    return described("xai", f"{sandbox_url}/xai/v1")
+def xai(at_sandbox):
+    return at_sandbox("xai")
 
 
 def looked_into(output, folder):

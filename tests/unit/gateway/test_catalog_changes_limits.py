@@ -143,7 +143,7 @@ def test_what_a_model_does() -> None:
     both = setting("generation_types", to=["text-to-video", "image-to-video"])
     assert said(both) == [("generation types: now also image-to-video", False)]
     assert said(old=(both,)) == [("generation types: no longer image-to-video", True)]
-    assert said(setting("modes", to=["video", "movie"])) == [("modes: now also movie", False)]
+    assert said(setting("modes", to=["video", "music"])) == [("modes: now also music", False)]
     more = setting("capabilities", to={"video-gen": True, "audio-out": True})
     assert said(more) == [("new capability audio-out: true", False)]
     assert said(old=(more,)) == [("capability audio-out is gone", True)]

@@ -1,7 +1,7 @@
 """Which of the addresses in a provider's answer are outputs, and with what they are fetched."""
 
 from gateway.outputs import delivered
-from gateway.provider import Finished, MediaBytes, MediaUrl
+from gateway.provider import Finished, MediaBytes, MediaObject, MediaUrl
 
 OWN = MediaUrl("https://api.example/files/1", "video/mp4", {"x-api-key": "secret"})
 FINISHED = Finished((OWN, MediaBytes(b"")), raw={"files": [OWN.url, "https://api.example/files/2"], "no": 7})
@@ -24,3 +24,10 @@ def test_what_an_expression_names_is_fetched_with_headers_only_where_the_provide
 
 def test_headers_are_not_shown():
     assert "secret" not in repr(FINISHED)
+
+
+def test_what_lies_in_our_own_bucket_is_named_by_the_adapter_alone():
+    ours = MediaObject("staging/gen_1-1/output.mp4")
+    told = Finished((ours,), raw={"uri": "s3://drive/staging/gen_2-1/output.mp4"})
+    assert delivered(told, None) == [ours]
+    assert delivered(told, "uri") == [MediaUrl("s3://drive/staging/gen_2-1/output.mp4")]

@@ -139,7 +139,7 @@ class TestGenerate:
             SPEECH,
             generated(candidate(inline(media_type, samples))),
             prompt="Hello.",
-            style="Softly",
+            style_instructions="Softly",
             voice="Kore",
             responseModalities=["AUDIO"],
         )
@@ -161,6 +161,16 @@ class TestGenerate:
             ("A", "Kore"),
             ("B", "Puck"),
         ]
+
+    @pytest.mark.parametrize("given", [4, True, "hostile", ["x"], {"a": 1}, [{"a": 1}], None])
+    def test_whatever_a_native_request_passes_on_raises_nothing(self, given):
+        names = ("images", "speakers", "voice", "system", "responseModalities", "imageSize", "style_instructions")
+        for name in names:
+            outcome, _ = submit(SPEECH, generated(), prompt=given, **{name: given})
+            assert isinstance(outcome, Finished | Refused)
+        for name in ("image", "lastFrame", "referenceImages"):
+            outcome, _ = submit(VEO, {"name": OPERATION}, prompt=given, **{name: given})
+            assert isinstance(outcome, Accepted | Refused)
 
     def test_music_is_delivered_without_its_words(self):
         reply = generated(candidate({"text": "La la"}, inline("audio/mpeg")))

@@ -1,16 +1,31 @@
 """OpenAI answers with the media itself; what did not arrive may have been made, and is never asked for twice."""
 
 import base64
+import hashlib
+import hmac
 import json
+import time
 from typing import ClassVar
 
 import httpx
 import pytest
 
-from gateway import transport
+from gateway import signing_keys, transport
 from gateway.config import settings
-from gateway.provider import Failed, Finished, ForgedWebhook, MediaBytes, MediaUrl, Refused, Submission, Uncertain
+from gateway.provider import (
+    Accepted,
+    Failed,
+    Finished,
+    ForgedWebhook,
+    MediaBytes,
+    MediaUrl,
+    Refused,
+    Running,
+    Submission,
+    Uncertain,
+)
 from gateway.providers import ApiKey, Description
+from gateway.providers import openai as adapters
 from gateway.providers.openai import OpenAI
 from tests.unit.gateway.loopback import answer, serving
 from tests.unit.gateway.media_files import picture
@@ -349,7 +364,8 @@ def test_without_a_key_nothing_is_sent():
     assert (outcome.code, requests) == ("provider_auth", [])
 
 
-def test_there_is_nothing_to_ask_to_stop_or_to_be_told():
+def test_there_is_nothing_to_ask_to_stop_or_to_be_told(monkeypatch):
+    monkeypatch.setattr(signing_keys.SigningKey, "of", lambda _provider: None)
     adapter = OpenAI(AT_BASE, lambda: KEY)
     asked = adapter.poll({})
     assert isinstance(asked, Failed)
@@ -432,3 +448,120 @@ class TestEdits:
         assert b'name="stream"\r\n\r\nfalse\r\n' in one
         assert b'name="model"\r\n\r\ngpt-image-2\r\n' in one
         assert several.count(b'name="image[]"') == 2
+
+
+class TestVideos:
+    REFERENCE: ClassVar = {"endpoint": "videos", "video_id": "video/1"}
+    FILM: ClassVar = {"prompt": "a fox", "seconds": "8"}
+    CONTENT = f"{BASE}/videos/video%2F1/content"
+
+    def poll(self, reply, key=KEY):
+        def respond(request):
+            assert (request.method, str(request.url)) == ("GET", f"{BASE}/videos/video%2F1")
+            if isinstance(reply, Exception):
+                raise reply
+            return reply
+
+        with transport.use(httpx.MockTransport(respond)):
+            return OpenAI(AT_BASE, lambda: key).poll(self.REFERENCE)
+
+    def state(self, **told):
+        return self.poll(httpx.Response(200, json={"id": "video/1", **told}))
+
+    def test_a_job_is_made_by_a_form(self):
+        given = submission("videos", **self.FILM)
+        outcome, (request,) = submit(given, httpx.Response(200, json={"id": "video_1", "status": "queued"}))
+        assert outcome == Accepted({"endpoint": "videos", "video_id": "video_1"})
+        assert request.headers["content-type"].startswith("multipart/form-data")
+        assert b'name="seconds"\r\n\r\n8\r\n' in request.content
+
+    @pytest.mark.parametrize("body", [b"{}", b"<html>", b'{"id": 7}', b'{"id": ""}', b'{"id": "vid'])
+    def test_without_a_name_it_may_run(self, body):
+        outcome, _ = submit(submission("videos", **self.FILM), httpx.Response(200, content=body))
+        assert isinstance(outcome, Uncertain)
+
+    def test_the_operators_key_of_webhooks_is_noted(self, monkeypatch):
+        noted = []
+        monkeypatch.setattr(signing_keys.SigningKey, "note", lambda _provider, key: noted.append(key))
+        monkeypatch.setattr(adapters, "api_key", {"openai_webhook": ApiKey("whsec_a2V5")}.get)
+        for endpoint in ("images/generations", "videos"):
+            submit(submission(endpoint, **self.FILM), httpx.Response(200, json={"id": "video_1"}))
+        assert noted == ["whsec_a2V5"]
+
+    @pytest.mark.parametrize("status", ["queued", "in_progress"])
+    def test_it_works_on(self, status):
+        assert self.state(status=status, progress=33) == Running(33)
+        assert self.state(status=status, progress="much") == Running(None)
+
+    def test_it_is_fetched_with_the_key(self):
+        done = self.state(status="completed", expires_at=4_000_000_000)
+        headers = {"authorization": "Bearer sk-secret"}
+        assert done.outputs == (MediaUrl(self.CONTENT, "video/mp4", headers, 4_000_000_000.0),)
+        assert "sk-secret" not in repr(done)
+
+    def test_what_has_expired_is_not_delivered(self):
+        gone = self.state(status="completed", expires_at=1_700_000_000)
+        assert isinstance(gone, Failed)
+        assert (gone.code, gone.retryable) == ("expired_output", True)
+
+    @pytest.mark.parametrize(
+        ("error", "code", "retryable"),
+        [
+            ({"code": "moderation_blocked", "message": "no"}, "moderated_output", False),
+            ({"code": "server_error", "message": "no"}, "provider_error", True),
+            (None, "provider_error", True),
+            ("odd", "provider_error", True),
+        ],
+    )
+    def test_failed(self, error, code, retryable):
+        failed = self.state(status="failed", error=error)
+        assert isinstance(failed, Failed)
+        assert (failed.code, failed.retryable) == (code, retryable)
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            httpx.Response(200, content=b"<html>"),
+            httpx.Response(200, json={"status": "dreaming"}),
+            httpx.Response(500, json={"status": "completed"}),
+            httpx.ReadTimeout(""),
+        ],
+    )
+    def test_what_cannot_be_read_is_asked_again(self, reply):
+        assert isinstance(self.poll(reply), Uncertain)
+        assert isinstance(self.poll(reply, key=None), Uncertain)
+
+    def test_unknown(self):
+        lost = self.poll(error(404))
+        assert isinstance(lost, Failed)
+        assert lost.code == "provider_lost"
+
+    @pytest.mark.parametrize(
+        ("event", "told"),
+        [
+            ({"type": "video.completed", "data": {"id": "video_1"}}, {"video_id": "video_1"}),
+            ({"type": "video.failed", "data": {"id": "video_1"}}, {"video_id": "video_1"}),
+            ({"type": "response.completed", "data": {"id": "resp_1"}}, {}),
+            ({"type": "video.completed", "data": {"id": 7}}, {}),
+            ({"type": 7}, {}),
+            ([], {}),
+        ],
+    )
+    def test_events(self, monkeypatch, event, told):
+        monkeypatch.setattr(signing_keys.SigningKey, "of", lambda _provider: signing_keys.SigningKey(key=SECRET))
+        body = json.dumps(event).encode()
+        assert OpenAI(AT_BASE, lambda: KEY).webhook_reference(signed(body), body) == told
+        with pytest.raises(ForgedWebhook):
+            OpenAI(AT_BASE, lambda: KEY).webhook_reference(signed(body + b" "), body)
+        with pytest.raises(ForgedWebhook, match="readable"):
+            OpenAI(AT_BASE, lambda: KEY).webhook_reference(signed(b"{"), b"{")
+
+
+SECRET = "whsec_a2V5"
+
+
+def signed(body):
+    stamp = str(int(time.time()))
+    digest = hmac.new(b"key", f"id.{stamp}.".encode() + body, hashlib.sha256).digest()
+    signature = "v1," + base64.b64encode(digest).decode()
+    return {"webhook-id": "id", "webhook-timestamp": stamp, "webhook-signature": signature}

@@ -207,6 +207,7 @@ WIRE = {"submit": {"path": "/x"}, "outputs": {"at": "x"}, "error": {"message": "
     "described",
     [
         {"adapter": "http"},
+        {"adapter": "http", "wire": {**WIRE, "webhook": {"dialect": "token"}}, "account_webhooks": True},
         {"adapter": "http", "wire": WIRE, "wires": {"x/": WIRE}},
         {"adapter": "fal", "wires": {"x/": WIRE}},
         {"adapter": "http", "wires": {one: {**WIRE, "webhook": {"dialect": "token"}} for one in ("x/", "y/")}},

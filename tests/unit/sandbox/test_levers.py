@@ -12,18 +12,44 @@ from functools import cache
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from gateway import templates
 from gateway.catalog import Model, Offer
 from gateway.errors import GatewayError
 from infra.sandbox.providers.fal_apps import APPS
+from infra.sandbox.providers.kie import MODELS as KIE_MODELS
+from infra.sandbox.providers.kling import MODELS as KLING_MODELS
 from infra.sandbox.providers.openai import ImageRequest, SpeechRequest
 from infra.sandbox.providers.openai_chat import ChatRequest
 from infra.sandbox.providers.replicate_models import MODELS as REPLICATE_MODELS
+from infra.sandbox.providers.wavespeed import MODELS as WAVESPEED_MODELS
 from tests.samples import URLS, least, normalized, sample_requests
 from tests.unit.gateway.shipped import SNAPSHOT
 
+
+class Methods(dict[str, type[BaseModel]]):
+    """What an endpoint `MODEL:METHOD` takes, by its method."""
+
+    def __missing__(self, endpoint: str) -> type[BaseModel]:
+        return self[endpoint.rpartition(":")[2]]
+
+
+def of_names(names: str) -> type[BaseModel]:
+    return create_model("Names", **dict.fromkeys(names.split(), (Any, None)))
+
+
+GOOGLE = Methods(
+    generateContent=of_names(
+        "prompt style_instructions system images voice speakers responseModalities temperature topP seed "
+        "maxOutputTokens aspectRatio imageSize"
+    ),
+    predictLongRunning=of_names(
+        "prompt image lastFrame referenceImages aspectRatio resolution durationSeconds negativePrompt "
+        "personGeneration seed"
+    ),
+)
+"""Of a body for Google its adapter sends these alone, in Google's form."""
 TAKEN: dict[str, Mapping[str, type[BaseModel]]] = {
     "fal": APPS,
     "openai": {
@@ -33,6 +59,10 @@ TAKEN: dict[str, Mapping[str, type[BaseModel]]] = {
         "chat/completions": ChatRequest,
     },
     "replicate": REPLICATE_MODELS,
+    "google": GOOGLE,
+    "kie": KIE_MODELS,
+    "kling": KLING_MODELS,
+    "wavespeed": WAVESPEED_MODELS,
 }
 """What each provider's endpoints take, as the sandbox knows it."""
 
@@ -40,6 +70,8 @@ UNKNOWN_TO_THE_SANDBOX = {
     "images/generations": ("stream", "partial_images"),
     "images/edits": ("stream", "partial_images", "input_fidelity"),
     "chat/completions": ("stream", "service_tier", "tools", "web_search_options"),
+    "videos/text2video": ("voice_list",),
+    "videos/image2video": ("voice_list",),
 }
 """Levers that the real endpoint has besides (the `openai` package's types)."""
 
@@ -56,7 +88,10 @@ LEVERS = frozenset(
         input_fidelity thinking_level reasoning_effort enable_web_search web_search_options service_tier tools
         duration_seconds generate_audio save_audio keep_original_sound voice_ids timestamps style style_id
         image image_urls images elements video_url video_urls audio_url audio_urls pdf_url character_orientation
+        model_name mode sound multi_shot multi_shots voice_list google_search web_search images image_input
+        reference_image_urls reference_video_urls reference_audio_urls
         text input messages max_tokens max_completion_tokens model stream partial_images stream_format output_format
+        imageSize durationSeconds lastFrame referenceImages responseModalities maxOutputTokens
         """
     )
 )
@@ -65,19 +100,20 @@ LEVERS = frozenset(
 HARMLESS: dict[str, str] = {
     **dict.fromkeys(
         words(
-            "prompt negative_prompt system_prompt lyrics lyrics_optimizer instructions style_instructions speakers "
+            "prompt negative_prompt negativePrompt system system_prompt lyrics lyrics_optimizer instructions "
+            "style_instructions speakers "
             "previous_text next_text"
         ),
         "words: where they are counted, the price reads them (`text`, `input` and token models are levers)",
     ),
     **dict.fromkeys(
-        words("aspect_ratio shot_type style_codes style_preset background camera_fixed loop"),
+        words("aspect_ratio aspectRatio shot_type style_codes style_preset background camera_fixed loop"),
         "what the picture or clip looks like, at the same size and length",
     ),
     **dict.fromkeys(
         words(
-            "image_url start_image_url end_image_url tail_image_url first_frame_url last_frame_url "
-            "mask_url mask_image_url"
+            "image_url start_image_url end_image_url end_image image_tail tail_image_url first_frame_url "
+            "last_frame_url mask_url mask_image_url"
         ),
         "one picture to go by; providers charge for those that come as lists, which are levers",
     ),
@@ -91,23 +127,28 @@ HARMLESS: dict[str, str] = {
     **dict.fromkeys(["audio_setting", "format", "response_format"], "the file's format"),
     **dict.fromkeys(
         words(
-            "seed guidance_scale cfg_scale prompt_influence acceleration turbo use_turbo prompt_optimizer "
+            "seed topP guidance_scale cfg_scale prompt_influence acceleration turbo use_turbo prompt_optimizer "
             "expand_prompt enable_prompt_expansion enhance_prompt_mode auto_fix"
         ),
         "how the model goes about it; no list price speaks of it",
     ),
     **dict.fromkeys(
-        words("safety_tolerance enable_safety_checker disable_safety_checker end_user_id"), "what is let through"
+        words("personGeneration safety_tolerance enable_safety_checker disable_safety_checker end_user_id"),
+        "what is let through",
     ),
     "respect_sections_durations": "speaks of a composition plan, which is refused",
 }
 """The other fields, and why they cannot change what a call costs."""
 
 FREE: dict[tuple[str, str], str] = {
-    ("bytedance/seedance-2.0", "generate_audio"): "sound is free (seed 002, video audio)",
+    ("bytedance/seedance-2", "generate_audio"): "sound is free (seed 002, video audio)",
     ("bytedance/seedance-2.0", "audio_urls"): "charged by the second that is made; reference videos alone are a tier",
     ("bytedance/seedance-2.0", "image_urls"): "charged by the second that is made",
     ("bytedance/seedance-2.0", "bitrate_mode"): "a larger file of the same seconds and pixels; no list price",
+    ("bytedance/seedance-2", "reference_audio_urls"): "charged by the second that is made; videos alone are a tier",
+    ("bytedance/seedance-2", "reference_image_urls"): "charged by the second that is made",
+    ("kling-3.0/video", "image_urls"): "charged by the second that is made",
+    ("nano-banana", "image_input"): "given images are not charged",
     ("fal-ai/wan-25-preview", "audio_url"): "charged by the second that is made",
     ("fal-ai/veo3.1", "image_urls"): "charged by the second that is made",
     ("fal-ai/kling-video", "elements"): "charged by the second that is made, with elements or without (seed 002)",
@@ -117,7 +158,7 @@ FREE: dict[tuple[str, str], str] = {
     )},
     **{(start, "image_urls"): "given images are not charged" for start in (
         "bytedance/seedream", "fal-ai/bytedance/seedream", "fal-ai/gpt-image", "openai/gpt-image", "fal-ai/ideogram",
-        "fal-ai/nano-banana", "xai/grok-imagine-image",
+        "fal-ai/nano-banana", "google/nano-banana", "xai/grok-imagine-image",
     )},
     **{(start, "num_inference_steps"): "charged by the pixel" for start in ("fal-ai/flux", "fal-ai/qwen-image")},
     ("fal-ai/fast-sdxl", "num_inference_steps"): "charged by the seconds that it takes, up to the hold",
@@ -132,6 +173,10 @@ FREE: dict[tuple[str, str], str] = {
     ("chat/completions", "reasoning_effort"): "charged by the tokens that are told, up to the hold",
     ("prunaai/p-video", "image"): "charged by the second that is made",
     ("prunaai/p-video", "save_audio"): "charged by the second that is made",
+    **{(start, "images"): "given images cost a hundredth of what is made" for start in ("gemini-", "lyria-")},
+    **{(start, "maxOutputTokens"): "makes less, never more" for start in ("gemini-", "lyria-")},
+    ("lyria-", "imageSize"): "a song has none",
+    **{("veo-", name): "charged by the second that is made" for name in ("image", "lastFrame", "referenceImages")},
     ("", "output_format"): "one price in every format; one that cannot be delivered is not charged",
 }  # fmt: skip
 """(beginning of an endpoint, lever): why it is left free there."""
@@ -158,7 +203,8 @@ class Call:
     @property
     def taken(self) -> tuple[str, ...]:
         """The names of what the endpoint takes."""
-        known = TAKEN[self.offer.provider][self.endpoint].model_fields
+        fields = TAKEN[self.offer.provider][self.endpoint].model_fields
+        known = (field.alias or name for name, field in fields.items())
         return (*known, *UNKNOWN_TO_THE_SANDBOX.get(self.endpoint, ()))
 
     def body(self, **more: Any) -> dict[str, Any] | None:
@@ -167,7 +213,8 @@ class Call:
             inputs = normalized(self.model, {**self.fields, **more}, is_native=True).inputs
         except GatewayError:
             return None
-        return templates.render(self.offer.request, inputs) if self.offer.endpoint(inputs) == self.endpoint else None
+        is_for_it = self.offer.serves(inputs) and self.offer.endpoint(inputs) == self.endpoint
+        return templates.render(self.offer.request, inputs) if is_for_it else None
 
 
 @cache
@@ -177,7 +224,7 @@ def calls() -> list[Call]:
     for model in SNAPSHOT.models.values():
         for fields in requests_of(model):
             inputs = normalized(model, fields, is_native=True).inputs
-            for offer in model.offers:
+            for offer in (one for one in model.offers if one.serves(inputs)):
                 call = Call(model, offer, offer.endpoint(inputs), fields)
                 found.setdefault((model.model_id, offer.offer_id, call.endpoint), call)
     return list(found.values())

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from gateway import aws, drive, ids, jobs, nondelivery, outputs, providers, tables, telemetry
+from gateway import aws, drive, health, ids, jobs, nondelivery, outputs, provider_keys, providers, tables, telemetry
 from gateway.config import settings
 from gateway.money import exact
 from gateway.nondelivery import NonDelivery
@@ -25,6 +25,7 @@ from gateway.provider import (
     Running,
     Submission,
     SubmitOutcome,
+    job_id,
 )
 
 POLL, COLLECT, SETTLE, SUBMIT, FAIL, DONE = "poll", "collect", "settle", "submit", "fail", "done"
@@ -54,7 +55,8 @@ def submit(generation_id: str, task_token: str) -> None:
         # Another clock may still see time left, and send it here again and again.
         jobs.note_nothing_left(generation)
     # Asked for before the attempt is written: what cannot be loaded or read here has not been sent.
-    provider = providers.provider(offer["provider"]) if offer else None
+    provider = provider_keys.adapter(offer["provider"], jobs.own_key_of(generation, offer)) if offer else None
+    by_account = offer is not None and providers.calls_back_by_account(offer["provider"])
     begun = jobs.begin_attempt(generation, offer, task_token, ids.now()) if offer else None
     if offer is None or provider is None or begun is None:
         wake(task_token, FAIL if offer is None else POLL)
@@ -72,7 +74,7 @@ def submit(generation_id: str, task_token: str) -> None:
     )
     telemetry.logger.info("attempt submitted", extra={"outcome": type(outcome).__name__})
     following = _note_submitted(attempt, outcome)
-    awaits_callback = offer["webhook"] and following == POLL
+    awaits_callback = offer["webhook"] and following == POLL and not (by_account and _called_early(attempt, outcome))
     if not awaits_callback:
         wake(task_token, following)
 
@@ -122,7 +124,7 @@ def collect(generation_id: str) -> str:
     try:
         collected = outputs.collect(generation, jobs.order_of(generation), attempt, lambda: _finished(attempt))
     except outputs.Undelivered as error:
-        return _end(attempt, jobs.ATTEMPT_FAILED, error.code, error.message, retryable=error.retryable)
+        return end(attempt, jobs.ATTEMPT_FAILED, error.code, error.message, retryable=error.retryable)
     jobs.move(attempt, jobs.COLLECTED, outputs=collected)
     telemetry.logger.info("outputs collected", extra={"outputs": len(collected)})
     return SETTLE
@@ -131,19 +133,33 @@ def collect(generation_id: str) -> str:
 def give_up(attempt: tables.Attempt) -> str:
     """Stop waiting for an attempt after its deadline: ask the provider to stop, and call it lost."""
     if attempt.reference:
-        providers.provider(attempt.provider).cancel(attempt.reference)
-    return _end(attempt, jobs.LOST, NonDelivery.PROVIDER_LOST, "The provider gave no result in time.", retryable=False)
+        provider_keys.adapter(attempt.provider, attempt.own_key_of).cancel(attempt.reference)
+    return end(attempt, jobs.LOST, NonDelivery.PROVIDER_LOST, "The provider gave no result in time.", retryable=False)
+
+
+def end(attempt: tables.Attempt, status: str, code: NonDelivery, message: str, *, retryable: bool) -> str:
+    """End an attempt that delivered nothing; answers the next step."""
+    error = nondelivery.reason(code, message, retryable=retryable)
+    if jobs.move(attempt, status, error=error):
+        health.count_failure(attempt.offer_id, error["code"])
+    telemetry.logger.warning("attempt ended", extra={"status": status, "code": error["code"]})
+    return FAIL
 
 
 def next_offer(generation: tables.Generation, order: tables.Order) -> Mapping[str, Any] | None:
     """The offer to try next, or None. An offer is tried once; fallback goes down the frozen, ranked list.
 
+    One whose breaker is open waits until no other is left: what was ranked may have waited, or run, for long.
     After the deadline there is none: what is submitted then is paid for and given up at the first poll.
     """
     if ids.now().timestamp() >= int(generation.deadline_at):
         return None
-    number = int(generation.attempt_no)
-    return order.offers[number] if number < len(order.offers) else None
+    tried = {attempt.offer_id for attempt in jobs.attempts_of(generation)}
+    left: list[Mapping[str, Any]] = [offer for offer in order.offers if offer["offer_id"] not in tried]
+    if len(left) < 2:
+        return left[0] if left else None
+    taken = (offer for offer in left if health.of(offer["offer_id"]).takes(generation.generation_id))
+    return next(taken, left[0])
 
 
 def wake(task_token: str, following: str) -> None:
@@ -179,7 +195,7 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
                 if isinstance(item, MediaBytes)
             ]
             if not staged:
-                return _end(
+                return end(
                     attempt,
                     jobs.ATTEMPT_FAILED,
                     NonDelivery.EMPTY_OUTPUT,
@@ -189,19 +205,24 @@ def _note_submitted(attempt: tables.Attempt, outcome: SubmitOutcome) -> str:
             jobs.move(attempt, jobs.FINISHED, staged=staged, **_told(outcome))
             return COLLECT
         case Refused(code, message, retryable):
-            return _end(attempt, jobs.REFUSED, code, message, retryable=retryable)
+            return end(attempt, jobs.REFUSED, code, message, retryable=retryable)
         case Failed(code, message, retryable):
-            return _end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)
+            return end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)
         case _:
             jobs.move(attempt, jobs.UNCERTAIN)
             return POLL
+
+
+def _called_early(attempt: tables.Attempt, outcome: SubmitOutcome) -> bool:
+    """Let callbacks that name the job alone find its attempt; whether one came before the job was ours."""
+    return isinstance(outcome, Accepted) and not jobs.name_job(attempt, job_id(outcome.reference))
 
 
 def _stop_if_cancelled(attempt: tables.Attempt, reference: Mapping[str, str]) -> None:
     """The caller cancelled while the POST was under way: only now can the provider be told which job to stop."""
     found = tables.Attempt.find(attempt.generation_id, int(attempt.attempt_no))
     if found is not None and found.status == jobs.CANCELLED:
-        providers.provider(attempt.provider).cancel(reference)
+        provider_keys.adapter(attempt.provider, attempt.own_key_of).cancel(reference)
         telemetry.logger.info("cancelled job stopped")
 
 
@@ -209,17 +230,17 @@ def _ask(generation: tables.Generation, order: tables.Order, attempt: tables.Att
     """Ask the provider once and write down what it said; None when there is nothing new."""
     if not attempt.reference:
         return None
-    outcome = providers.provider(attempt.provider).poll(attempt.reference)
+    outcome = provider_keys.adapter(attempt.provider, attempt.own_key_of).poll(attempt.reference)
     match outcome:
         case Finished():
             if not outputs.delivered(outcome, order.output_url_path):
                 message = "The provider finished without an output."
-                return _end(attempt, jobs.ATTEMPT_FAILED, NonDelivery.EMPTY_OUTPUT, message, retryable=True)
+                return end(attempt, jobs.ATTEMPT_FAILED, NonDelivery.EMPTY_OUTPUT, message, retryable=True)
             jobs.move(attempt, jobs.FINISHED, **_told(outcome))
             telemetry.logger.info("provider finished")
             return COLLECT
         case Failed(code, message, retryable):
-            return _end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)
+            return end(attempt, jobs.ATTEMPT_FAILED, code, message, retryable=retryable)
         case Running(progress) if progress is not None:
             jobs.note_progress(generation, progress)
     return None
@@ -250,19 +271,12 @@ def _shown(metrics: Mapping[str, Any], depth: int = 1) -> dict[str, Any]:
 
 def _finished(attempt: tables.Attempt) -> Finished:
     """The provider's result again, with fresh URLs. Raises NotReady when it cannot be had just now."""
-    outcome = providers.provider(attempt.provider).poll(attempt.reference or {})
+    outcome = provider_keys.adapter(attempt.provider, attempt.own_key_of).poll(attempt.reference or {})
     if isinstance(outcome, Finished):
         return outcome
     if isinstance(outcome, Failed):
         raise outputs.Undelivered(outcome.code, outcome.message, retryable=outcome.retryable)
     raise NotReady("the provider's result cannot be read just now")
-
-
-def _end(attempt: tables.Attempt, status: str, code: NonDelivery, message: str, *, retryable: bool) -> str:
-    error = nondelivery.reason(code, message, retryable=retryable)
-    jobs.move(attempt, status, error=error)
-    telemetry.logger.warning("attempt ended", extra={"status": status, "code": error["code"]})
-    return FAIL
 
 
 def _following(attempt: tables.Attempt) -> str:

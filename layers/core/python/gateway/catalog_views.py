@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from gateway import catalog, durations, ids, pricing
+from gateway import breaker, catalog, durations, health, ids, pricing, routing
 from gateway.errors import InvalidField, NotFound, UnknownModel
 from gateway.limits import Input, Limits, schema
 from gateway.money import exact, number, to_credits, to_micros
@@ -44,6 +44,22 @@ def prices(filters: Mapping[str, str]) -> dict[str, Any]:
     return {**shown, "items": items}
 
 
+def modes() -> dict[str, Any]:
+    """The modes, the capabilities that each requires, and how many models have them."""
+    now = ids.now()
+    served = [model for model in catalog.current().models.values() if model.live_offers(now)]
+    items = [
+        {
+            "mode": mode.name,
+            "description": mode.description,
+            "capabilities": list(mode.capabilities),
+            "models": sum(model.can(mode.capabilities) for model in served),
+        }
+        for mode in routing.MODES.values()
+    ]
+    return {"items": items}
+
+
 class _Views:
     """What is shown of each model, made once for a version and a day: books and sunsets change at midnight UTC."""
 
@@ -57,11 +73,13 @@ def _shown(snapshot: catalog.Snapshot, model_id: str) -> dict[str, Any]:
         _Views.made_for, _Views.by_id = made_for, {}
     if model_id not in _Views.by_id:
         _Views.by_id[model_id] = model_view(snapshot.models[model_id])
-    return _Views.by_id[model_id]
+    # Who is well changes by the minute: that alone is not kept.
+    view, offers = _Views.by_id[model_id], snapshot.models[model_id].offers
+    return {**view, "offers": [_offer_view(offer) for offer in offers]}
 
 
 def model_view(found: catalog.Model) -> dict[str, Any]:
-    """Everything a caller needs to use a model: inputs, limits, prices, who serves it and how long."""
+    """Everything a caller needs to use a model, but for who serves it: inputs, limits, prices, how long it takes."""
     limits, moment = found.limits, ids.now()
     names = {name for own in limits.inputs for name in limits.names_of(own)}
     in_force = pricing.book_at(found.price_books, moment)
@@ -71,6 +89,7 @@ def model_view(found: catalog.Model) -> dict[str, Any]:
         "name": found.name,
         "kind": found.kind,
         "family": found.family,
+        "quality": found.quality,
         "modes": list(found.modes),
         "status": status_of(found, moment),
         "sunset_at": found.ends_on and str(found.ends_on),
@@ -96,10 +115,15 @@ def model_view(found: catalog.Model) -> dict[str, Any]:
             if book.effective_from > moment
         ],
         "estimated_time_seconds": found.estimated_time_seconds,
-        "offers": [
-            {"provider": offer.provider, "sunset_at": offer.sunset_at and str(offer.sunset_at)}
-            for offer in found.offers
-        ],
+    }
+
+
+def _offer_view(offer: catalog.Offer) -> dict[str, Any]:
+    """Who serves a model: until when, and whether it does well just now."""
+    return {
+        "provider": offer.provider,
+        "sunset_at": offer.sunset_at and str(offer.sunset_at),
+        "healthy": health.of(offer.offer_id).state != breaker.OPEN,
     }
 
 
@@ -130,8 +154,10 @@ def rate_table(book: pricing.PriceBook) -> list[dict[str, Any]]:
     ]
 
 
-def estimate_view(found: catalog.Model, quote: pricing.Quote, warnings: tuple[str, ...]) -> dict[str, Any]:
-    """The contract's shape of a quote, with the time that runs like it took."""
+def estimate_view(
+    found: catalog.Model, quote: pricing.Quote, maximum_micros: int, warnings: tuple[str, ...]
+) -> dict[str, Any]:
+    """The contract's shape of a quote, with the most that may be held and the time that runs like it took."""
     duration = durations.estimate(found.model_id, quote, found.estimated_time_seconds)
     return {
         "model": found.model_id,
@@ -139,7 +165,8 @@ def estimate_view(found: catalog.Model, quote: pricing.Quote, warnings: tuple[st
         "confidence": duration.confidence,
         "sample_size": duration.sample_size,
         "expected_micros": quote.expected_micros,
-        "maximum_micros": quote.maximum_micros,
+        "maximum_micros": maximum_micros,
+        "byok": quote.terms.byok,
         "credits": number(to_credits(quote.expected_micros)),
         "lines": [_line_view(line) for line in quote.lines],
         "assumptions": list(quote.assumptions),

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gateway import advance, durations, ids, jobs, ledger, providers, records, tables, telemetry
+from gateway import advance, durations, health, ids, jobs, ledger, provider_keys, records, tables, telemetry
 from gateway.config import settings
 from gateway.errors import AlreadyFinished, Unavailable
 from gateway.nondelivery import NonDelivery, reason
@@ -35,13 +35,13 @@ def settle(generation_id: str) -> None:
     try:
         with tables.transaction() as tx:
             ledger.settle(tx, held, record, now)
-            jobs.complete(tx, generation, amount_micros, now)
+            jobs.complete(tx, generation, attempt, amount_micros, now)
     except tables.ConditionFailed:
         if not jobs.is_final(jobs.find(generation_id)):
             raise
         return
-    _tell_settled(generation, attempt, record, now)
-    _observe(generation, order, now)
+    _tell_settled(generation, order, attempt, record, now)
+    _observe(generation, order, attempt, now)
 
 
 def fail(generation_id: str) -> str:
@@ -62,11 +62,12 @@ def fail(generation_id: str) -> str:
                 return advance.POLL
             advance.give_up(attempt)
         elif attempt.status == jobs.FINISHED:
-            unfetched = reason(NonDelivery.PROVIDER_ERROR, "The outputs could not be fetched.", retryable=True)
-            jobs.move(attempt, jobs.ATTEMPT_FAILED, error=unfetched)
+            unfetched = "The outputs could not be fetched."
+            advance.end(attempt, jobs.ATTEMPT_FAILED, NonDelivery.PROVIDER_ERROR, unfetched, retryable=True)
         attempt = jobs.current_attempt(generation)
     error = _reason(attempt)
-    if error["retryable"] and advance.next_offer(generation, jobs.order_of(generation)) is not None:
+    offer = advance.next_offer(generation, jobs.order_of(generation))
+    if offer is not None and (error["retryable"] or _may_take(generation, attempt, offer, error)):
         return advance.SUBMIT
     release(generation, error)
     return advance.DONE
@@ -144,38 +145,51 @@ def _stop(attempt: tables.Attempt | None) -> None:
     if attempt is None or attempt.status != jobs.CANCELLED:
         return
     if attempt.reference:
-        providers.provider(attempt.provider).cancel(attempt.reference)
+        provider_keys.adapter(attempt.provider, attempt.own_key_of).cancel(attempt.reference)
     if attempt.task_token:
         advance.wake(attempt.task_token, advance.DONE)
 
 
 def _tell_settled(
-    generation: tables.Generation, attempt: tables.Attempt, record: Mapping[str, Any], now: datetime
+    generation: tables.Generation,
+    order: tables.Order,
+    attempt: tables.Attempt,
+    record: Mapping[str, Any],
+    now: datetime,
 ) -> None:
     amount_micros, loss_micros = int(record["amount_micros"]), int(record["loss_micros"])
     telemetry.logger.info("generation completed", extra={"billed_micros": amount_micros})
     metrics = {"GenerationsCompleted": 1, "SettledMicros": amount_micros, **phases(generation, attempt, now)}
     costs: dict[str, int] = {}
     if loss_micros:
-        told = {"loss_micros": loss_micros, "model": generation.model}
+        told = {"loss_micros": loss_micros, "model": record["model"]}
         telemetry.logger.error("the provider charged more than was held", extra=told)
         costs["OperatorLossMicros"] = loss_micros
-    if drift_micros := records.cost_drift_micros(record):
+    if drift_micros := records.cost_drift_micros(order, attempt, record):
         costs["ProviderCostDriftMicros"] = abs(drift_micros)
-    telemetry.measure(metrics | costs, model=generation.model)
+    telemetry.measure(metrics | costs, model=record["model"])
     if costs:
         # An alarm watches one metric of known dimensions: of no model, and of whichever function settles.
         telemetry.measure(costs, service=f"museway-{settings().stage}")
 
 
-def _observe(generation: tables.Generation, order: tables.Order, now: datetime) -> None:
-    """Let estimates learn from the run."""
-    seconds = (now - ids.moment(generation.created_at)).total_seconds()
+def _observe(generation: tables.Generation, order: tables.Order, attempt: tables.Attempt, now: datetime) -> None:
+    """Let estimates, and whoever chooses between offers, learn from the run."""
     try:
-        durations.observe(generation.model, Quote.from_dict(order.quote), seconds, now)
+        quote, seconds = Quote.from_dict(jobs.quote_of(order, attempt)), phases(generation, attempt, now)
+        health.count_delivery(attempt.offer_id, durations.parameters_of(quote), seconds["ProviderSeconds"])
+        durations.observe(jobs.model_of(generation, attempt), quote, seconds["TotalSeconds"], now)
     except Exception:
         # The run is settled already: what fails here may not matter.
         telemetry.logger.exception("the duration was not counted")
+
+
+def _may_take(
+    generation: tables.Generation, attempt: tables.Attempt | None, offer: Mapping[str, Any], error: Mapping[str, Any]
+) -> bool:
+    """Whether another model may take what this one found wrong with the inputs."""
+    model = offer.get("model", generation.model)
+    return bool(error["code"] == NonDelivery.INVALID_INPUTS and model != jobs.model_of(generation, attempt))
 
 
 def _reason(attempt: tables.Attempt | None) -> dict[str, Any]:

@@ -22,6 +22,8 @@ class Settings:
     public_url: str
     """Where the API is reached from outside; providers call back there."""
     provider_secret_arn: str
+    project_keys_key_arn: str
+    """The KMS key that encrypts the projects' own keys at providers."""
     provider_base_urls: Mapping[str, str]
     """Overrides of the providers' addresses; empty on AWS, the sandbox on a laptop."""
     fal_jwks_url: str
@@ -58,6 +60,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         state_machine_arn=get("STATE_MACHINE_ARN", ""),
         public_url=get("PUBLIC_URL", "").rstrip("/"),
         provider_secret_arn=get("PROVIDER_SECRET_ARN", ""),
+        project_keys_key_arn=get("PROJECT_KEYS_KEY_ARN", ""),
         provider_base_urls=json.loads(get("PROVIDER_BASE_URLS") or "{}"),
         fal_jwks_url=get("FAL_JWKS_URL") or FAL_JWKS_URL,
         fx_rates_url=get("FX_RATES_URL") or FX_RATES_URL,

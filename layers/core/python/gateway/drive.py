@@ -8,6 +8,7 @@ from typing import Any
 from gateway import aws, ids
 from gateway.config import settings
 from gateway.errors import BadRequest, InvalidField, NotFound
+from gateway.provider import staged_under
 
 SIGNED_SECONDS = 3600
 SIGNED_SECONDS_MAX = 6 * 3600
@@ -139,7 +140,7 @@ def upload_target(project_id: str, filename: str, content_type: str, size_bytes:
 
 def stage(attempt_id: str, number: int, data: bytes, media_type: str | None) -> str:
     """Keep bytes that came inside a provider's answer until they are collected; answers their key."""
-    key = f"staging/{attempt_id}/{number}"
+    key = f"{staged_under(attempt_id)}/{number}"
     _put(key, data, media_type or "application/octet-stream")
     return key
 

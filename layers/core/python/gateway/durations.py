@@ -13,11 +13,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from gateway import ids, tables
+from gateway import histograms, ids, tables
 from gateway.pricing import Quote
 
-BINS_PER_DOUBLING = 4
-"""A bin is a fifth wide, so an estimate is right within a tenth."""
 WEEKS = 2
 SAMPLES_MIN = 5
 SAMPLES_MANY = 30
@@ -38,7 +36,7 @@ class Estimate:
 
 def observe(model_id: str, quote: Quote, seconds: float, now: datetime) -> None:
     """Count a delivered run."""
-    tables.DurationCount.add(model_id, f"{_week(now)}#{parameters_of(quote)}#{_bin(seconds):+04d}")
+    tables.DurationCount.add(model_id, f"{_week(now)}#{parameters_of(quote)}#{histograms.bin_of(seconds):+04d}")
 
 
 def estimate(model_id: str, quote: Quote, fallback_seconds: int) -> Estimate:
@@ -88,17 +86,8 @@ def _week(moment: datetime) -> str:
     return str((moment - timedelta(days=moment.weekday())).date())
 
 
-def _bin(seconds: float) -> int:
-    return math.floor(BINS_PER_DOUBLING * math.log2(max(seconds, 0.1)))
-
-
 def _median_seconds(bins: Counter[int]) -> int:
-    middle, seen = (bins.total() + 1) // 2, 0
-    for number in sorted(bins):
-        seen += bins[number]
-        if seen >= middle:
-            return max(1, round(2 ** ((number + 0.5) / BINS_PER_DOUBLING)))
-    raise ValueError("there is no run")
+    return max(1, round(histograms.quantile(bins, 0.5)))
 
 
 def _rough(quantity: Decimal) -> str:

@@ -5,7 +5,10 @@
     │   ├── UnknownModel              400  unknown_model
     │   ├── VariantRequired           400  variant_required
     │   ├── PriceAboveMaximum         400  price_above_maximum
+    │   ├── ProviderKeyRejected       400  provider_key_rejected
+    │   ├── NoViableModel             400  no_viable_model
     │   ├── TooManyKeys               400  too_many_keys
+    │   ├── TooManyRouters            400  too_many_routers
     │   ├── TooManyRecords            400  too_many_records, too_many_groups
     │   └── SourceRefused             400  unsafe_url, source_unreachable, source_too_large | _small | _long,
     │                                      source_not_media
@@ -22,6 +25,7 @@
     ├── IdempotencyKeyReused          422  idempotency_key_reused
     ├── InvalidField                  422  invalid_request
     └── Unavailable                   503  unavailable
+        └── ProviderUnavailable       503  provider_unavailable
 
 `code` and `status` live on the class; `gateway.api` is the only place that renders them.
 """
@@ -76,11 +80,32 @@ class PriceAboveMaximum(BadRequest):
     hint = "Raise max_price_micros, or choose a cheaper model, duration or tier."
 
 
+class ProviderKeyRejected(BadRequest):
+    """The provider does not take the key that was to be saved; nothing was changed."""
+
+    code = "provider_key_rejected"
+    hint = "Check that it was copied whole and is live; `test: false` saves it unasked."
+
+
+class NoViableModel(BadRequest):
+    """No model, or no provider of the one named, can serve the request; `reasons` says why of each that was close."""
+
+    code = "no_viable_model"
+    hint = "Ask for less: POST /v1/route shows every candidate with its reason."
+
+
 class TooManyKeys(BadRequest):
     """The project has as many live keys as it may have."""
 
     code = "too_many_keys"
     hint = "Revoke keys that are no longer used; GET /v1/keys lists them."
+
+
+class TooManyRouters(BadRequest):
+    """The project has as many saved routers as it may have."""
+
+    code = "too_many_routers"
+    hint = "Delete routers that are no longer used; GET /v1/routers lists them."
 
 
 class TooManyRecords(BadRequest):
@@ -198,3 +223,10 @@ class Unavailable(GatewayError):
     code = "unavailable"
     status = 503
     hint = "Try again in a moment with the same Idempotency-Key."
+
+
+class ProviderUnavailable(Unavailable):
+    """A provider could not be asked about a key; nothing was changed."""
+
+    code = "provider_unavailable"
+    hint = "Try again in a moment, or save the key unasked with `test: false`."

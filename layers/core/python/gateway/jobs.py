@@ -96,6 +96,12 @@ def current_attempt(generation: tables.Generation) -> tables.Attempt | None:
     return tables.Attempt.find(generation.generation_id, number) if number else None
 
 
+def attempts_of(generation: tables.Generation) -> list[tables.Attempt]:
+    """The attempts that were begun, first to last."""
+    found = (tables.Attempt.find(generation.generation_id, one + 1) for one in range(int(generation.attempt_no)))
+    return [attempt for attempt in found if attempt is not None]
+
+
 def attempt_id(attempt: tables.Attempt) -> str:
     """An attempt's name in logs, in the drive's staging area and towards providers."""
     return f"{attempt.generation_id}-{int(attempt.attempt_no)}"
@@ -111,8 +117,30 @@ def order_of(generation: tables.Generation) -> tables.Order:
 
 def offer_of(order: tables.Order, attempt: tables.Attempt) -> Mapping[str, Any]:
     """The frozen offer that an attempt was submitted to."""
-    offer: Mapping[str, Any] = next(o for o in order.offers if o["offer_id"] == attempt.offer_id)
+    wanted = (attempt.offer_id, attempt.own_key_of is not None)
+    offer: Mapping[str, Any] = next(o for o in order.offers if (o["offer_id"], o.get("byok", False)) == wanted)
     return offer
+
+
+def own_key_of(generation: tables.Generation, offer: Mapping[str, Any]) -> str | None:
+    """The project with whose own key a frozen offer is asked; None: with the deployment's."""
+    return str(generation.project_id) if offer.get("byok") else None
+
+
+def quote_of(order: tables.Order, attempt: tables.Attempt) -> Mapping[str, Any]:
+    """The frozen price of the model that an attempt was submitted to."""
+    quote: Mapping[str, Any] = offer_of(order, attempt).get("quote") or order.quote
+    return quote
+
+
+def model_of(generation: tables.Generation, attempt: tables.Attempt | None) -> str:
+    """The model that an attempt was submitted to; before the first, the one that was chosen."""
+    return str((attempt and attempt.model) or generation.model)
+
+
+def delivered_model(generation: tables.Generation) -> str:
+    """The model that delivered, or the one that was chosen."""
+    return str(generation.delivered_model or generation.model)
 
 
 def begin_attempt(
@@ -129,6 +157,8 @@ def begin_attempt(
         attempt_no=number,
         provider=offer["provider"],
         offer_id=offer["offer_id"],
+        own_key_of=own_key_of(generation, offer),
+        model=offer.get("model"),
         status=SUBMITTING,
         callback_sha256=hashlib.sha256(callback_token.encode()).hexdigest(),
         task_token=task_token,
@@ -189,6 +219,35 @@ def signal(attempt: tables.Attempt, reference: Mapping[str, str], now: datetime)
     return attempt
 
 
+def name_job(attempt: tables.Attempt, job_id: str) -> bool:
+    """Let callbacks that name the provider's job alone find its attempt; False when one has been here already."""
+    number = int(attempt.attempt_no)
+    named = tables.JobReference.key(attempt.provider, job_id)
+    named.generation_id, named.attempt_no = attempt.generation_id, number
+    if named.insert():
+        return True
+    called = tables.JobReference.key(attempt.provider, job_id)
+    called.change(
+        [tables.JobReference.generation_id.set(attempt.generation_id), tables.JobReference.attempt_no.set(number)]
+    )
+    return False
+
+
+def attempt_of_job(provider: str, job_id: str, now: datetime) -> tables.Attempt | None:
+    """The attempt behind a provider's job, for a callback about it.
+
+    None for a job that is not known, or not yet: the call is noted, and found by `name_job`.
+    """
+    found = tables.JobReference.find(provider, job_id)
+    if found is None:
+        early = tables.JobReference.key(provider, job_id)
+        early.called_at = ids.timestamp(now)
+        found = None if early.insert() else tables.JobReference.find(provider, job_id)
+    if found is None or found.generation_id is None:
+        return None
+    return tables.Attempt.find(found.generation_id, int(found.attempt_no or 0))
+
+
 def callback_matches(attempt: tables.Attempt, token: str) -> bool:
     """Whether a callback's path token is the attempt's own."""
     return secrets.compare_digest(attempt.callback_sha256, hashlib.sha256(token.encode()).hexdigest())
@@ -200,9 +259,12 @@ def note_progress(generation: tables.Generation, progress: int) -> None:
         generation.change([tables.Generation.progress.set(progress)], condition=~tables.Generation.status.is_in(*FINAL))
 
 
-def complete(tx: tables.Transaction, generation: tables.Generation, billed_micros: int, now: datetime) -> None:
-    """Close a generation as delivered and billed; label `generation`."""
-    _finish(tx, generation, COMPLETED, now, billed_micros=billed_micros, progress=100)
+def complete(
+    tx: tables.Transaction, generation: tables.Generation, attempt: tables.Attempt, billed_micros: int, now: datetime
+) -> None:
+    """Close a generation as delivered by an attempt and billed; label `generation`."""
+    other = {"delivered_model": attempt.model} if attempt.model else {}
+    _finish(tx, generation, COMPLETED, now, billed_micros=billed_micros, progress=100, **other)
 
 
 def fail(tx: tables.Transaction, generation: tables.Generation, error: Mapping[str, Any], now: datetime) -> None:

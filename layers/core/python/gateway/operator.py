@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway import audit, auth, catalog, ids, jobs, keys, ledger, tables, telemetry
+from gateway import audit, auth, catalog, health, ids, jobs, keys, ledger, margins, tables, telemetry
 from gateway.errors import BadRequest, InvalidField, NotFound, Unavailable
 
 COMPILED_CATALOG = Path(catalog.__file__).parent / "compiled.json"
@@ -21,6 +21,9 @@ DOCUMENTS_BYTES_MAX = 20_000_000
 """Of the catalog's documents, unpacked; those of 134 models come to a third of a megabyte."""
 FAULTS_MAX = 100
 """Of a broken catalog, listed in an answer."""
+PLAN = ("margin_bps", "platform_fee_bps")
+PLAN_BPS_MAX = 100_000
+"""Ten times the list price: what is above it is a mistake."""
 PARKED_MAX = 100
 """Of parked generations, listed in an answer."""
 
@@ -95,6 +98,24 @@ def _project_audit(request: Mapping[str, Any]) -> dict[str, Any]:
     return audit.report(ledger.project_of(_text(request, "project_id")))
 
 
+def _project_margin(request: Mapping[str, Any]) -> dict[str, Any]:
+    since, until = (None if request.get(name) is None else _text(request, name) for name in ("since", "until"))
+    return margins.report(_text(request, "project_id"), _text(request, "group_by"), since, until)
+
+
+def _project_plan(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What the plan adds to list prices, in basis points; what is not named stays."""
+    project = ledger.project_of(_text(request, "project_id"))
+    given = {name: _whole(request, name) for name in PLAN if request.get(name) is not None}
+    for name, bps in given.items():
+        if not 0 <= bps <= PLAN_BPS_MAX:
+            allowed = {"minimum": 0, "maximum": PLAN_BPS_MAX}
+            raise InvalidField(f"'{name}' is out of range.", field=name, allowed=allowed)
+    if given:
+        project.change([getattr(tables.Project, name).set(bps) for name, bps in given.items()])
+    return {"project_id": project.project_id} | {name: int(getattr(project, name)) for name in PLAN}
+
+
 def _generation_refund(request: Mapping[str, Any]) -> dict[str, Any]:
     amount_micros = None if request.get("amount_micros") is None else _whole(request, "amount_micros")
     generation_id = _text(request, "generation_id")
@@ -133,6 +154,30 @@ def _project_key(request: Mapping[str, Any]) -> dict[str, Any]:
 def _project_key_revoke(request: Mapping[str, Any]) -> dict[str, Any]:
     revoked = keys.revoke(_text(request, "project_id"), _text(request, "key_id"))
     return {field: revoked[field] for field in ("key_id", "revoked_at")}
+
+
+def _provider_list(_request: Mapping[str, Any]) -> dict[str, Any]:
+    """How every offer that is still served does, by provider."""
+    now = ids.now()
+    offers = [offer for model in catalog.current().models.values() for offer in model.live_offers(now)]
+    found = sorted(offers, key=lambda offer: (offer.provider, offer.offer_id))
+    return {"items": [_offer_view(offer.offer_id, offer.provider) for offer in found]}
+
+
+def _provider_reset(request: Mapping[str, Any]) -> dict[str, Any]:
+    """An offer's breaker, closed by hand. Raises NotFound for what is no offer."""
+    offer_id, models = _text(request, "offer"), catalog.current().models.values()
+    offer = next((one for model in models for one in model.offers if one.offer_id == offer_id), None)
+    if offer is None:
+        raise NotFound(f"There is no offer '{offer_id[:200]}'.", hint="`museway admin providers --all` lists them.")
+    health.reset(offer_id)
+    return _offer_view(offer_id, offer.provider)
+
+
+def _offer_view(offer_id: str, provider: str) -> dict[str, Any]:
+    known = health.of(offer_id)
+    shown = ("state", "since", "success_rate", "p50_seconds", "p95_seconds", "samples")
+    return {"provider": provider, "offer": offer_id, **{name: getattr(known, name) for name in shown}}
 
 
 def _catalog_publish(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -237,10 +282,14 @@ _ACTIONS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "project.adjust": _project_adjust,
     "project.shards": _project_shards,
     "project.audit": _project_audit,
+    "project.margin": _project_margin,
+    "project.plan": _project_plan,
     "generation.refund": _generation_refund,
     "generation.parked": _generation_parked,
     "project.key": _project_key,
     "project.key.revoke": _project_key_revoke,
+    "provider.list": _provider_list,
+    "provider.reset": _provider_reset,
     "catalog.publish": _catalog_publish,
     "catalog.rollback": _catalog_rollback,
     "catalog.versions": _catalog_versions,

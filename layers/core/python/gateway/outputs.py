@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Protocol, cast
@@ -19,7 +19,7 @@ from gateway import drive, media, tables, telemetry
 from gateway.errors import SourceRefused
 from gateway.nondelivery import NonDelivery
 from gateway.pricing import Quote
-from gateway.provider import Finished, MediaUrl
+from gateway.provider import Finished, MediaObject, MediaUrl
 
 BYTES_MAX = 1_000_000_000
 """Of one output."""
@@ -49,10 +49,10 @@ class Undelivered(Exception):
         self.retryable = retryable
 
 
-def delivered(finished: Finished, output_url_path: str | None) -> list[MediaUrl]:
+def delivered(finished: Finished, output_url_path: str | None) -> Sequence[MediaUrl | MediaObject]:
     """The outputs that a provider's answer names; `output_url_path` (JMESPath) points at them when given."""
     if output_url_path is None:
-        return [item for item in finished.outputs if isinstance(item, MediaUrl)]
+        return [item for item in finished.outputs if isinstance(item, MediaUrl | MediaObject)]
     try:
         found = jmespath.search(output_url_path, finished.raw)
     except jmespath.exceptions.JMESPathError:
@@ -122,7 +122,7 @@ class _AtProvider:
 
     def urgent_first(self) -> list[int]:
         """Those that expire come first, the soonest before all."""
-        ends = [math.inf if one.expires_at_seconds is None else one.expires_at_seconds for one in self._named]
+        ends = [_expires_at_seconds(one) for one in self._named]
         return sorted(range(len(ends)), key=lambda number: ends[number])
 
     def fetch(self, number: int, file: "_Hashed", max_bytes: int, ends_at: float, *, again: bool) -> None:
@@ -134,10 +134,19 @@ class _AtProvider:
         if number >= len(self._named):
             raise Undelivered(NonDelivery.EXPIRED_OUTPUT, "The provider no longer names this output.")
         seconds, output = ends_at - time.monotonic(), self._named[number]
+        if isinstance(output, MediaObject):
+            for chunk in drive.staged(output.key):
+                file.write(chunk)
+            return
         url_guard.download(output.url, file, max_bytes=max_bytes, timeout_seconds=seconds, headers=output.headers)
 
-    def _ask(self) -> list[MediaUrl]:
+    def _ask(self) -> Sequence[MediaUrl | MediaObject]:
         return delivered(self._ask_again(), self._output_url_path)[:OUTPUTS_MAX]
+
+
+def _expires_at_seconds(output: MediaUrl | MediaObject) -> float:
+    told = None if isinstance(output, MediaObject) else output.expires_at_seconds
+    return math.inf if told is None else told
 
 
 class _Hashed:

@@ -47,6 +47,14 @@ class MediaBytes:
 
 
 @dataclass(frozen=True)
+class MediaObject:
+    """An output that the provider has put into our own bucket, below `staged_under` the attempt."""
+
+    key: str
+    media_type: str | None = None
+
+
+@dataclass(frozen=True)
 class Submission:
     """One paid POST, to be sent at most once."""
 
@@ -66,11 +74,16 @@ class Accepted:
     reference: Mapping[str, str]
 
 
+def job_id(reference: Mapping[str, str]) -> str:
+    """The provider's own id of a job: what a reference names first, its endpoint apart; empty where it names none."""
+    return next((named for name, named in reference.items() if name != "endpoint"), "")
+
+
 @dataclass(frozen=True)
 class Finished:
     """The provider is done and names outputs; an empty tuple means it delivered nothing."""
 
-    outputs: tuple[MediaUrl | MediaBytes, ...]
+    outputs: tuple[MediaUrl | MediaBytes | MediaObject, ...]
     metrics: Mapping[str, Any] = field(default_factory=dict)
     """What the provider reports of itself: `inference_time` seconds, token usage."""
     raw: Mapping[str, Any] = field(default_factory=dict)
@@ -119,6 +132,11 @@ SubmitOutcome = Accepted | Finished | Refused | Failed | Uncertain
 """`Failed` is for calls that answer with the result itself: one was made, and is of no use."""
 PollOutcome = Running | Finished | Failed | Uncertain
 """A poll's `Uncertain` means that the provider did not answer this time; ask again."""
+
+
+def staged_under(attempt_id: str) -> str:
+    """Where in the drive's bucket an attempt's outputs wait to be collected, without a slash at the end."""
+    return f"staging/{attempt_id}"
 
 
 class ForgedWebhook(Exception):

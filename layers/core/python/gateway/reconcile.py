@@ -2,9 +2,9 @@
 
 It looks at generations whose time to be looked at has come: those whose execution never started or died,
 those past their deadline, those whose end nobody announced; at holds that no generation came for; at money that
-lies where no hold finds it; at balances and limits that come near their end. Everything it does is idempotent, so it
-may run beside a living execution. What it cannot finish in many tries is parked: looked at less often, with an alarm
-that somebody must look.
+lies where no hold finds it; at balances and limits that come near their end; at how offers do. Everything it does is
+idempotent, so it may run beside a living execution. What it cannot finish in many tries is parked: looked at less
+often, with an alarm that somebody must look.
 """
 
 import itertools
@@ -13,7 +13,7 @@ import zlib
 from datetime import timedelta
 from typing import Any
 
-from gateway import advance, alerts, audit, aws, closing, events, ids, jobs, ledger, tables, telemetry
+from gateway import advance, alerts, audit, aws, closing, events, health, ids, jobs, ledger, tables, telemetry
 from gateway.config import settings
 
 BATCH = 50
@@ -50,7 +50,7 @@ def announce(generation: tables.Generation) -> None:
         "id": f"{generation.generation_id}.{generation.status}",
         "generation_id": generation.generation_id,
         "project_id": generation.project_id,
-        "model": generation.model,
+        "model": jobs.delivered_model(generation),
         "status": generation.status,
         "billed_micros": int(generation.billed_micros or 0),
         "error": generation.error,
@@ -73,8 +73,8 @@ def run() -> dict[str, int]:
                 action = _attended(generation_id, now_seconds, is_parked=work == jobs.PARKED)
             done[action] = done.get(action, 0) + 1
     projects = list(tables.Project.every())
-    for project in projects:
-        for kind, count in _money_of(project).items():
+    for counted in (_judge_offers(), *map(_money_of, projects)):
+        for kind, count in counted.items():
             done[kind] = done.get(kind, 0) + count
     minute = ids.now().minute
     broken = [
@@ -94,6 +94,18 @@ def audit_minute(project_id: str) -> int:
     That costs more with every record: so not each minute, and not all projects in the same one.
     """
     return zlib.crc32(project_id.encode()) % 60
+
+
+def _judge_offers() -> dict[str, int]:
+    """Judge how offers do, and tell whose breaker has changed."""
+    try:
+        told = health.assess()
+    except Exception:
+        # No project's money must wait for it; the next round judges by the same counts and more.
+        telemetry.logger.exception("offers could not be judged")
+        telemetry.measure({"ReconciliationsFailed": 1})
+        return {"failed_to_reconcile": 1}
+    return {"breakers_changed": told} if told else {}
 
 
 def _money_of(project: tables.Project) -> dict[str, int]:

@@ -294,8 +294,8 @@ class Body(TypedDict, total=False):
     json: Any
     content: bytes
     data: Mapping[str, Any]
-    files: Sequence[tuple[str, tuple[str, bytes, str]]]
-    """Multipart parts `(field, (file name, bytes, media type))`."""
+    files: Sequence[tuple[str, tuple[str | None, bytes, str | None]]]
+    """Multipart parts `(field, (file name, bytes, media type))`; a plain field has neither name nor type."""
 
 
 def _request(method: str, url: str, headers: Mapping[str, str] | None, body: Body) -> httpx.Request:

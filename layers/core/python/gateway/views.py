@@ -23,8 +23,11 @@ def generation(project_id: str, generation_id: str, wait_seconds: float = 0) -> 
         pause_seconds = min(pause_seconds * 1.3, 0.75)
         found = jobs.find_in_project(project_id, generation_id)
     attempts = tables.Attempt.all_of(generation_id)
+    routing = jobs.order_of(found).routing
     return generation_view(found, attempts[-1] if attempts else None) | {
-        "attempts": [_attempt_view(attempt) for attempt in attempts],
+        "model": jobs.model_of(found, attempts[-1] if attempts else None),
+        "attempts": [_attempt_view(found, attempt) for attempt in attempts],
+        "routing": routing,
         "meta": {"metrics": dict((attempts and attempts[-1].metrics) or {})},
     }
 
@@ -45,7 +48,7 @@ def generation_view(found: tables.Generation, attempt: tables.Attempt | None) ->
         "generation_id": found.generation_id,
         "status": found.status,
         "progress": int(found.progress or 0),
-        "model": found.model,
+        "model": jobs.delivered_model(found),
         "kind": found.kind,
         "outputs": [drive.shown(found.project_id, output) for output in shown],
         "billed_micros": billed_micros,
@@ -61,10 +64,12 @@ def generation_view(found: tables.Generation, attempt: tables.Attempt | None) ->
     }
 
 
-def _attempt_view(attempt: tables.Attempt) -> dict[str, Any]:
+def _attempt_view(generation: tables.Generation, attempt: tables.Attempt) -> dict[str, Any]:
     return {
         "provider": attempt.provider,
+        "model": jobs.model_of(generation, attempt),
         "offer": attempt.offer_id,
+        "byok": attempt.own_key_of is not None,
         "status": attempt.status,
         "error": attempt.error,
         "started_at": attempt.started_at,

@@ -186,6 +186,22 @@ class Operations:
         """Revoke an API key; again, it keeps the first time."""
         return (yield from self._exchange(Call("DELETE", _key_path(key_id)))).json()
 
+    def providers(self) -> Flow[list[dict[str, Any]]]:
+        """Every provider."""
+        return (yield from self._items("/v1/providers", {}))
+
+    def save_provider_key(self, provider: str, wanted: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+        """Save a key of the project's own at a provider. Sent again, it saves the same."""
+        return (yield from self._exchange(Call("PUT", _provider_key_path(provider), body=encode(wanted)))).json()
+
+    def provider_key(self, provider: str) -> Flow[dict[str, Any]]:
+        """What may be shown of the project's own key at a provider."""
+        return (yield from self._exchange(Call("GET", _provider_key_path(provider)))).json()
+
+    def delete_provider_key(self, provider: str) -> Flow[dict[str, Any]]:
+        """Delete the project's own key at a provider."""
+        return (yield from self._exchange(Call("DELETE", _provider_key_path(provider)))).json()
+
     def settings(self) -> Flow[dict[str, Any]]:
         """The project's settings."""
         return (yield from self._exchange(Call("GET", "/v1/settings"))).json()
@@ -385,6 +401,10 @@ class Operations:
 
 def _generation_path(accepted: Accepted) -> str:
     return f"/v1/generations/{quote(accepted.generation_id, safe='')}"
+
+
+def _provider_key_path(provider: str) -> str:
+    return f"/v1/providers/{quote(provider, safe='')}/key"
 
 
 def _key_path(key_id: str) -> str:

@@ -258,6 +258,26 @@ class Client(_Configured):
         """Refuse an API key from now on, for good; it may be the client's own."""
         return self._perform(self._operations.revoke_key(key_id))
 
+    def providers(self) -> list[dict[str, Any]]:
+        """Every provider: `provider`, `name`, and as `key` what may be shown of the project's own, where it has one."""
+        return self._perform(self._operations.providers())
+
+    def save_provider_key(self, provider: str, key: str, *, test: bool = True) -> dict[str, Any]:
+        """Have the project's calls to a provider made with its own key: the provider bills it, the gateway its fee.
+
+        The provider is asked first, and only a key that it takes is saved; `test=False` saves it unasked. Only its last
+        four characters ever come back.
+        """
+        return self._perform(self._operations.save_provider_key(provider, {"key": key, "test": test}))
+
+    def provider_key(self, provider: str) -> dict[str, Any]:
+        """The `last_four` of the project's own key at a provider, when it was saved, and whether it was tested."""
+        return self._perform(self._operations.provider_key(provider))
+
+    def delete_provider_key(self, provider: str) -> dict[str, Any]:
+        """Delete the project's own key at a provider, at once and for good."""
+        return self._perform(self._operations.delete_provider_key(provider))
+
     def settings(self) -> dict[str, Any]:
         """The project's `currency`, `spending_limit` and `alerts`."""
         return self._perform(self._operations.settings())
@@ -433,6 +453,22 @@ class AsyncClient(_Configured):
     async def revoke_key(self, key_id: str) -> dict[str, Any]:
         """As `Client.revoke_key`."""
         return await self._perform(self._operations.revoke_key(key_id))
+
+    async def providers(self) -> list[dict[str, Any]]:
+        """As `Client.providers`."""
+        return await self._perform(self._operations.providers())
+
+    async def save_provider_key(self, provider: str, key: str, *, test: bool = True) -> dict[str, Any]:
+        """As `Client.save_provider_key`."""
+        return await self._perform(self._operations.save_provider_key(provider, {"key": key, "test": test}))
+
+    async def provider_key(self, provider: str) -> dict[str, Any]:
+        """As `Client.provider_key`."""
+        return await self._perform(self._operations.provider_key(provider))
+
+    async def delete_provider_key(self, provider: str) -> dict[str, Any]:
+        """As `Client.delete_provider_key`."""
+        return await self._perform(self._operations.delete_provider_key(provider))
 
     async def settings(self) -> dict[str, Any]:
         """As `Client.settings`."""

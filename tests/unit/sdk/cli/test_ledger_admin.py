@@ -185,3 +185,24 @@ def test_parked_generations_are_named_and_the_exit_says_so(museway: Museway, aud
     assert result.stdout.endswith("gen_1 of demo is parked: 11 vain tries\n")
     assert museway("admin", "audit", "--project", "acme").exit_code == 0
     assert json.loads(museway("admin", "audit", "--json").stdout)["parked"] == audited.parked
+
+
+def test_a_plan_is_set(museway: Museway, aws: FakeLambda) -> None:
+    aws.content = {"project_id": "acme", "margin_bps": 250, "platform_fee_bps": 1_000}
+    result = museway("admin", "project", "plan", "acme", "--platform-fee-bps", "1000")
+    assert result.stdout == "project       acme\nmargin        2.5 %\nplatform fee  10 %\n"
+    wanted = {"project_id": "acme", "margin_bps": None, "platform_fee_bps": 1_000}
+    assert aws.calls == [("museway-prod-admin", {"action": "project.plan", **wanted})]
+
+
+def test_margins_are_shown(museway: Museway, aws: FakeLambda) -> None:
+    sums = {"records": 2, "revenue_micros": 78_000, "unknown_micros": 0, "cost_micros": 80_000, "margin_micros": -2_000}
+    aws.content = {"project_id": "acme", "items": [{"provider": "fal", **sums}]}
+    result = museway("admin", "margin", "--by", "provider", "--project", "acme", "--since", "2026-11-01")
+    assert result.stdout == (
+        "provider  records  revenue  of unknown cost  cost   margin\n"
+        "fal       2        $0.078   $0               $0.08  $-0.002\n"
+    )
+    asked = {"project_id": "acme", "group_by": "provider", "since": "2026-11-01", "until": None}
+    assert aws.calls == [("museway-prod-admin", {"action": "project.margin", **asked})]
+    assert json.loads(museway("admin", "margin", "--project", "acme", "--json").stdout)["items"][0]["records"] == 2

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from gateway.auth import DEFAULT_SCOPES, SCOPES
 from gateway.fx import CURRENCIES
@@ -77,3 +77,12 @@ class ChangeSettings(Changes):
     currency: Annotated[Currency | None, Field(description="What records are also converted to; null: USD")] = None
     spending_limit: Limits | None = None
     alerts: Alerts | None = None
+
+
+class SaveProviderKey(BaseModel):
+    """A key of the project's own at a provider. It is encrypted, and never shown again but for its last four."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Annotated[SecretStr, Field(min_length=1, max_length=5000)]
+    test: Annotated[StrictBool, Field(description="Ask the provider first, and save only a key that it takes")] = True

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from gateway.api.requests import GenerateMedia, Kind, OutputPath, OutputUrlPath
+from gateway.api.requests import Called, GenerateMedia, Kind, OutputPath, OutputUrlPath
 from gateway.submission import Order
 
 
@@ -18,15 +18,16 @@ class Estimate(GenerateMedia):
 
     def order(self) -> Order:
         """The order that would be made, refused for the same reasons."""
-        control = {"model", "max_price_micros", "session_id", "metadata", "kind", "output_path", "output_url_path"}
+        control = {*Called.model_fields, "session_id", "metadata", "kind", "output_path", "output_url_path"}
         typed = self.model_dump(exclude=control, exclude_none=True) if self.inputs is None else {}
         return Order(
-            model=self.model,
+            **self.called(),
             native=self.inputs is not None,
             inputs=self.inputs or typed,
             output_path=self.output_path,
             output_url_path=self.output_url_path,
             kind=self.kind,
+            allow_platform_key=self.allow_platform_key,
         )
 
 

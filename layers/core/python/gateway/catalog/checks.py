@@ -8,11 +8,13 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 from gateway import conditions
 from gateway.catalog.shapes import FamilyShape, ModelShape
 from gateway.catalog.shapes.inputs import NUMERIC, InputShape
+from gateway.catalog.shapes.prices import PriceBookShape
 from gateway.conditions import GENERATION_TYPE
 
 Path = tuple[str | int, ...]
@@ -100,16 +102,9 @@ def ends_on(model: ModelShape) -> date | None:
 
 
 def _uncovered(model: ModelShape) -> Iterator[tuple[Path, str]]:
-    for number, book in enumerate(model.price_books):
-        path: Path = ("price_books", number, "rows")
-        rows = [row.when for row in book.rows]
-        without, hit = _first_matches(model, rows)
-        yield from ((path, f"no price row for {inputs}") for inputs in without[:_SHOWN_MAX])
-        if len(without) > _SHOWN_MAX:
-            yield path, f"no price row for {len(without) - _SHOWN_MAX} more combinations"
-        dead = [index for index in range(len(rows)) if index not in hit]
-        yield from (((*path, index), f"price row '{book.rows[index].row_id}' can never be hit") for index in dead)
+    yield from _uncovered_by(model, ("price_books",), model.price_books, {})
     for number, offer in enumerate(model.offers):
+        yield from _uncovered_by(model, ("offers", number, "costs"), offer.costs, offer.when)
         _, hit = _first_matches(model, [item.when for item in offer.endpoints])
         for index, item in enumerate(offer.endpoints):
             if index not in hit:
@@ -117,10 +112,29 @@ def _uncovered(model: ModelShape) -> Iterator[tuple[Path, str]]:
                 yield path, f"endpoint '{item.endpoint}' can never be called"
 
 
-def _first_matches(model: ModelShape, listed: Sequence[conditions.Conditions]) -> tuple[list[dict[str, Any]], set[int]]:
-    """The legal inputs that match none of the conditions, and the indices that some input matches first."""
+def _uncovered_by(
+    model: ModelShape, at: Path, books: Sequence[PriceBookShape], within: conditions.Conditions
+) -> Iterator[tuple[Path, str]]:
+    """What some books leave without a row, of the legal inputs that are `within`, and the rows that nothing hits."""
+    for number, book in enumerate(books):
+        path: Path = (*at, number, "rows")
+        rows = [row.when for row in book.rows]
+        without, hit = _first_matches(model, rows, within)
+        yield from ((path, f"no price row for {inputs}") for inputs in without[:_SHOWN_MAX])
+        if len(without) > _SHOWN_MAX:
+            yield path, f"no price row for {len(without) - _SHOWN_MAX} more combinations"
+        dead = [index for index in range(len(rows)) if index not in hit]
+        yield from (((*path, index), f"price row '{book.rows[index].row_id}' can never be hit") for index in dead)
+
+
+def _first_matches(
+    model: ModelShape, listed: Sequence[conditions.Conditions], within: conditions.Conditions = MappingProxyType({})
+) -> tuple[list[dict[str, Any]], set[int]]:
+    """The legal inputs `within` that match none of the conditions, and the indices that some input matches first."""
     without, hit = [], set()
-    for inputs in _legal_inputs(model, listed):
+    for inputs in _legal_inputs(model, [*listed, within]):
+        if not conditions.hold(within, inputs):
+            continue
         first = next((index for index, when in enumerate(listed) if conditions.hold(when, inputs)), None)
         if first is None:
             without.append(inputs)

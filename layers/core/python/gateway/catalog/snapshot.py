@@ -1,6 +1,6 @@
 """One version of the catalog in memory: models with their limits, prices and offers, whole and unchanging."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -61,6 +61,8 @@ class Model:
     model_id: str
     name: str
     kind: str
+    quality: str
+    """One of `routing.TIERS`."""
     family: str
     modes: tuple[str, ...]
     capabilities: Mapping[str, bool]
@@ -97,6 +99,10 @@ class Model:
     def inputs_priced(self) -> frozenset[str]:
         """The inputs that its prices depend on."""
         return pricing.inputs_read(self.price_books, self.meters)
+
+    def can(self, required: Iterable[str]) -> bool:
+        """Whether it has every capability."""
+        return all(self.capabilities.get(name) for name in required)
 
     def quote(
         self,
@@ -158,6 +164,7 @@ def _model(item: Mapping[str, Any]) -> Model:
         model_id=item["id"],
         name=item["name"],
         kind=item["kind"],
+        quality=item.get("quality", "standard"),
         family=item["family"],
         modes=tuple(item["modes"]),
         capabilities=item["capabilities"],

@@ -174,6 +174,8 @@ class Terms:
     margin_bps: int = 0
     platform_fee_bps: int = 0
     byok: bool = False
+    own_providers: frozenset[str] = frozenset()
+    """The providers that the project has a key of its own at."""
 
     def amount_micros(self, subtotal_usd: Decimal) -> int:
         """The amount charged for a list amount; the one rounding."""
@@ -223,6 +225,10 @@ class Quote:
         Where usage decides, this may exceed `maximum_micros`; only what is held may be charged.
         """
         return replace(self, lines=tuple(line.billed(outputs, usage) for line in self.lines))
+
+    def under(self, *, byok: bool) -> "Quote":
+        """The same price with the project's own key at the provider, or with ours."""
+        return replace(self, terms=replace(self.terms, byok=byok))
 
     def to_dict(self) -> dict[str, Any]:
         """Frozen as JSON on the generation."""

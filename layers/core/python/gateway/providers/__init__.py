@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway import transport
 
 _ADAPTERS = {
+    "bedrock": "gateway.providers.bedrock.Bedrock",
     "fal": "gateway.providers.fal.Fal",
     "google": "gateway.providers.google.Google",
     "http": "gateway.providers.http.adapter",
@@ -67,14 +68,47 @@ class Description:
     """Its protocol, as `gateway.catalog.shapes.providers.WireShape` has it; empty where an adapter speaks it."""
     wires: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Its protocols by how endpoints begin, where it has several."""
+    account: str = ""
+    """The project whose account it is called on; empty: the deployment's own."""
+
+    @property
+    def signer(self) -> str:
+        """Whose key its webhooks are signed with, where every account has one."""
+        return f"{self.provider}#{self.account}" if self.account else self.provider
 
 
-def provider(name: str) -> Provider:
-    """The adapter of a provider, one per container and description. Raises `NotFound` for a name that is not ours."""
-    found = _described().get(name)
+@dataclass(frozen=True)
+class OwnAccount:
+    """A project's own account at a provider, with the source of its key."""
+
+    project_id: str
+    api_key: KeySource = field(compare=False, repr=False)
+
+
+def provider(name: str, own: OwnAccount | None = None) -> Provider:
+    """The adapter of a provider, one per container, description and account (`own`: a project's, else ours).
+
+    Raises `NotFound` for a name that is not ours.
+    """
+    return _adapter(json.dumps(described(name), sort_keys=True), base_url(name), own)
+
+
+def described(name: str) -> Mapping[str, Any]:
+    """A provider as the catalog describes it. Raises `NotFound` for a name that is not ours."""
+    found: Mapping[str, Any] | None = _described().get(name)
     if found is None:
         raise NotFound(f"There is no provider '{name[:40]}'.")
-    return _adapter(json.dumps(found, sort_keys=True), base_url(name))
+    return found
+
+
+def names() -> Mapping[str, str]:
+    """Every provider by its name, with its name for people."""
+    return {name: found["name"] for name, found in sorted(_described().items())}
+
+
+def calls_back_by_account(name: str) -> bool:
+    """Whether a provider calls back one address of our account and names its job alone; signed, if it does."""
+    return bool(_described().get(name, {}).get("account_webhooks"))
 
 
 def base_url(name: str) -> str:
@@ -121,11 +155,13 @@ def _described() -> Mapping[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def _adapter(described: str, url: str) -> Provider:
-    found = json.loads(described)
-    description = Description(found["provider"], found["name"], url, found.get("wire", {}), found.get("wires", {}))
+def _adapter(description_text: str, url: str, own: OwnAccount | None) -> Provider:
+    found = json.loads(description_text)
+    account, key = (own.project_id, own.api_key) if own else ("", lambda: api_key(found["provider"]))
+    wires = (found.get("wire", {}), found.get("wires", {}))
+    description = Description(found["provider"], found["name"], url, *wires, account)
     module, _, adapter = _ADAPTERS[found["adapter"]].rpartition(".")
-    made: Provider = getattr(import_module(module), adapter)(description, lambda: api_key(found["provider"]))
+    made: Provider = getattr(import_module(module), adapter)(description, key)
     return made
 
 

@@ -175,14 +175,14 @@ def _contents(body: Mapping[str, Any], sources: source_files.SourceFiles) -> dic
 
     How speech is to sound is said before what is to be said: there is no field for it (unverified).
     """
-    text = "\n\n".join(str(body[name]) for name in ("style", "prompt") if body.get(name))
+    text = "\n\n".join(str(body[name]) for name in ("style_instructions", "prompt") if body.get(name))
     files = [sources.image(url) for url in _urls(body.get("images"))]
     inline = [{"inlineData": {"mimeType": file.media_type, "data": _base64(file)}} for file in files]
     config = _named(_GENERATION, body)
     if image := _named(_IMAGE, body):
         config["imageConfig"] = image
-    if body.get("speakers"):
-        speakers = [{"speaker": one["speaker_id"], "voiceConfig": _voice(one["voice"])} for one in body["speakers"]]
+    if speaking := objects_in(body, "speakers"):
+        speakers = [{"speaker": one.get("speaker_id"), "voiceConfig": _voice(one.get("voice"))} for one in speaking]
         config["speechConfig"] = {"multiSpeakerVoiceConfig": {"speakerVoiceConfigs": speakers}}
     elif body.get("voice"):
         config["speechConfig"] = {"voiceConfig": _voice(body["voice"])}
@@ -192,7 +192,7 @@ def _contents(body: Mapping[str, Any], sources: source_files.SourceFiles) -> dic
     return {**asked, "generationConfig": config} if config else asked
 
 
-def _voice(name: str) -> dict[str, Any]:
+def _voice(name: object) -> dict[str, Any]:
     return {"prebuiltVoiceConfig": {"voiceName": name}}
 
 
@@ -297,7 +297,8 @@ def _generated(told: Mapping[str, Any], body: Mapping[str, Any]) -> Finished | F
     if feedback.get("blockReason"):
         said = feedback.get("blockReasonMessage") or f"the prompt was blocked: {feedback['blockReason']}"
         return Failed(NonDelivery.MODERATED_INPUT, brief(f"Google: {said}"), retryable=False)
-    wants_media = set(body.get("responseModalities") or ()) - {"TEXT"}
+    modalities = body.get("responseModalities")
+    wants_media = isinstance(modalities, list) and modalities != ["TEXT"]
     outputs: list[MediaBytes] = []
     endings: list[str] = []
     for candidate in objects_in(told, "candidates"):
@@ -319,7 +320,7 @@ def _generated(told: Mapping[str, Any], body: Mapping[str, Any]) -> Finished | F
         tuple(outputs),
         metrics={name: value for name, value in metrics.items() if value},
         raw={name: value for name, value in told.items() if name != "candidates"},
-        usage=_usage(usage, makes_media=bool(wants_media)),
+        usage=_usage(usage, makes_media=wants_media),
     )
 
 

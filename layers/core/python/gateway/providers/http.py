@@ -63,18 +63,18 @@ class _Functions(functions.Functions):  # type: ignore[misc]
 _OPTIONS = jmespath.Options(custom_functions=_Functions())
 
 
-def adapter(description: Description, api_key: KeySource) -> Provider:
+def adapter(description: Description, key: KeySource) -> Provider:
     """The adapter of a described provider, whether it has one wire or several."""
-    return ByEndpoint(description, api_key) if description.wires else Http(description, api_key)
+    return ByEndpoint(description, key) if description.wires else Http(description, key)
 
 
 class ByEndpoint:
     """A provider with several wires: how an endpoint begins says which is spoken."""
 
-    def __init__(self, description: Description, api_key: KeySource) -> None:
+    def __init__(self, description: Description, key: KeySource) -> None:
         self.name = description.provider
         self._spoken = {
-            beginning: Http(replace(description, wire=wire, wires={}), api_key)
+            beginning: Http(replace(description, wire=wire, wires={}), key)
             for beginning, wire in description.wires.items()
         }
         called_back = (beginning for beginning, wire in description.wires.items() if "webhook" in wire)
@@ -110,7 +110,7 @@ class Http:
         self._wire = description.wire
         self._api_key = key
         self._webhook: Mapping[str, Any] = self._wire.get("webhook", {"dialect": signatures.UNSIGNED})
-        self._signing_keys = SigningKeys(self.name, self._webhook["dialect"])
+        self._signing_keys = SigningKeys(description.signer, self._webhook["dialect"])
 
     def submit(self, submission: Submission) -> SubmitOutcome:
         """Send the one POST; every 5xx, and every answer that names no job, is `Uncertain`."""

@@ -1,7 +1,7 @@
-"""OpenAI's images, speech and chat: synchronous calls that answer with the output itself.
+"""OpenAI's images, speech and chat: synchronous calls that answer with the output itself. Its videos are jobs.
 
-Wire: the `openai` package's types; image errors carry `code: moderation_blocked`. There are no jobs to ask
-about, no cancellation, no idempotency keys and no webhooks for these endpoints.
+Wire: the `openai` package's types; errors of moderation carry `code: moderation_blocked`. There are no idempotency keys
+and no cancellation. Webhooks tell of videos alone, and go to the account's address.
 """
 
 import base64
@@ -10,11 +10,13 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
-from gateway import media, source_files, transport
+from gateway import media, signatures, source_files, transport
 from gateway.errors import SourceRefused
 from gateway.nondelivery import NonDelivery
 from gateway.provider import (
+    Accepted,
     Failed,
     Finished,
     ForgedWebhook,
@@ -23,6 +25,7 @@ from gateway.provider import (
     PollOutcome,
     Quantity,
     Refused,
+    Running,
     Submission,
     SubmitOutcome,
     Uncertain,
@@ -32,6 +35,7 @@ from gateway.providers import (
     Description,
     KeySource,
     answered,
+    api_key,
     brief,
     count,
     no_key,
@@ -42,31 +46,39 @@ from gateway.providers import (
     send_once,
     tokens,
 )
+from gateway.signing_keys import SigningKeys
 
-SPEECH, EDITS, CHAT = "audio/speech", "images/edits", "chat/completions"
+SPEECH, EDITS, CHAT, VIDEOS = "audio/speech", "images/edits", "chat/completions", "videos"
 SOURCES_MAX = 16
 _SPEECH_WITH_USAGE = "gpt-4o-mini-tts"
 _EVENTS = "text/event-stream"
-_FILE_FIELDS = ("image", "mask")
+_FILE_FIELDS = ("image", "mask", "input_reference")
+ASK_SECONDS = 15.0
+JOB_BYTES_MAX = 1024 * 1024
+_DIALECT = "standard"
 _MODERATION_CODES = frozenset({"moderation_blocked", "content_policy_violation"})
 
-Part = tuple[str, tuple[str, bytes, str]]
+Part = tuple[str, tuple[str | None, bytes, str | None]]
 
 
 class OpenAI:
-    """`images/generations`, `images/edits` (source URLs become uploaded files), `audio/speech`, `chat/completions`."""
+    """`images/generations`, `images/edits`, `audio/speech`, `chat/completions`, `videos`; source URLs are uploaded."""
 
     name = "openai"
 
-    def __init__(self, description: Description, api_key: KeySource) -> None:
+    def __init__(self, description: Description, key: KeySource) -> None:
         self._base_url = description.base_url
-        self._api_key = api_key
+        self._api_key = key
+        self._signing_keys = SigningKeys(self.name, _DIALECT)
 
     def submit(self, submission: Submission) -> SubmitOutcome:
-        """Make the call and wait for its output. What may have been made and did not arrive is `Uncertain`."""
+        """Make the call, and wait for its output or its job. What may have been made and did not arrive is
+        `Uncertain`."""
         key = self._api_key()
         if key is None:
             return no_key("OpenAI")
+        if submission.endpoint == VIDEOS and (kept := api_key(f"{self.name}_webhook")):
+            self._signing_keys.note(lambda: kept.value)
         deadline = time.monotonic() + submission.timeout_seconds
         try:
             carried = _carried(submission)
@@ -74,33 +86,59 @@ class OpenAI:
             return source_files.refused(refusal)
         return self._send(submission, key, carried, deadline - time.monotonic())
 
-    def poll(self, reference: Mapping[str, str]) -> PollOutcome:  # noqa: ARG002
-        """There is nothing to ask: an answer that was lost cannot be found again, nor the call repeated."""
-        return Failed(
-            NonDelivery.PROVIDER_LOST, "OpenAI's answer did not arrive and cannot be asked for.", retryable=False
-        )
+    def poll(self, reference: Mapping[str, str]) -> PollOutcome:
+        """A video's state. Of the other calls there is nothing to ask: a lost answer cannot be found again."""
+        video_id = reference.get("video_id")
+        if not video_id:
+            lost = "OpenAI's answer did not arrive and cannot be asked for."
+            return Failed(NonDelivery.PROVIDER_LOST, lost, retryable=False)
+        key, url = self._api_key(), f"{self._base_url}/{VIDEOS}/{quote(video_id, safe='')}"
+        if key is None:
+            return Uncertain("There is no usable key for OpenAI.")
+        try:
+            answer = transport.request(
+                "GET", url, headers=_headers(key), timeout_seconds=ASK_SECONDS, max_bytes=JOB_BYTES_MAX
+            )
+        except transport.WireError:
+            return Uncertain("OpenAI did not answer.")
+        if answer.status == 404:
+            return Failed(NonDelivery.PROVIDER_LOST, "OpenAI does not know the video.", retryable=False)
+        told = answered(answer) if answer.status == 200 else {}
+        # Its content is under our own base URL, which the key is for.
+        return _video(told, MediaUrl(f"{url}/content", "video/mp4", _headers(key), _time(told.get("expires_at"))))
 
     def cancel(self, reference: Mapping[str, str]) -> bool:  # noqa: ARG002
         """OpenAI cannot cancel these calls."""
         return False
 
-    def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:  # noqa: ARG002
-        """OpenAI sends no webhooks for these endpoints, so whoever calls is not OpenAI."""
-        raise ForgedWebhook("OpenAI does not call back for these calls")
+    def webhook_reference(self, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        """Verify a callback of the account; gives the video that it is about, and nothing for what is about none."""
+        self._signing_keys.verify(
+            lambda key: signatures.verify(_DIALECT, key, headers, body, job_id="", now_seconds=time.time())
+        )
+        try:
+            event = json.loads(body)
+        except (ValueError, RecursionError):
+            raise ForgedWebhook("not readable") from None
+        if not isinstance(event, dict) or not str(event.get("type")).startswith("video."):
+            return {}
+        video_id = object_in(event, "data").get("id")
+        return {"video_id": video_id} if isinstance(video_id, str) else {}
 
     def _send(
         self, submission: Submission, key: ApiKey, carried: transport.Body, timeout_seconds: float
     ) -> SubmitOutcome:
+        is_job = submission.endpoint == VIDEOS
         answer = send_once(
             "OpenAI",
             lambda: transport.request(
                 "POST",
                 f"{self._base_url}/{submission.endpoint}",
-                headers={"authorization": f"Bearer {key.value}"},
+                headers=_headers(key),
                 timeout_seconds=timeout_seconds,
                 **carried,
             ),
-            answers_result=True,
+            answers_result=not is_job,
         )
         if not isinstance(answer, transport.Answer):
             return answer
@@ -108,25 +146,34 @@ class OpenAI:
             return Uncertain(f"OpenAI answered with status {answer.status}.")
         if answer.status >= 300:
             return _refused(answer)
+        if is_job:
+            video_id = answered(answer).get("id")
+            named = isinstance(video_id, str) and bool(video_id)
+            reference = {"endpoint": VIDEOS, "video_id": str(video_id)}
+            return Accepted(reference) if named else Uncertain("OpenAI took the request and named no video.")
         return {SPEECH: _speech, CHAT: _chat}.get(submission.endpoint, _images)(answer)
 
 
+def _headers(key: ApiKey) -> dict[str, str]:
+    return {"authorization": f"Bearer {key.value}"}
+
+
 def _carried(submission: Submission) -> transport.Body:
-    """The call's body: JSON, or for edits a form with the source files in it. Raises `SourceRefused`."""
+    """The call's body: JSON, or for edits and videos a form with the source files in it. Raises `SourceRefused`."""
     if submission.endpoint == SPEECH and str(submission.body.get("model")).startswith(_SPEECH_WITH_USAGE):
         # Billed by tokens, which only the stream tells; the older models (by characters) refuse to stream.
         return {"json": {"stream_format": "sse", **submission.body}}
     if submission.endpoint == CHAT:
         return {"json": _conversation(submission.body)}
-    if submission.endpoint != EDITS:
+    if submission.endpoint not in {EDITS, VIDEOS}:
         return {"json": dict(submission.body)}
-    form = {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
+    sources = source_files.SourceFiles(submission.timeout_seconds)
+    # Fields are parts like the files: a form without any file would be sent as another type.
+    parts: list[Part] = [
+        (name, (None, (str(value).lower() if isinstance(value, bool) else str(value)).encode(), None))
         for name, value in submission.body.items()
         if name not in _FILE_FIELDS and value is not None
-    }
-    sources = source_files.SourceFiles(submission.timeout_seconds)
-    parts: list[Part] = []
+    ]
     for name in _FILE_FIELDS:
         given = submission.body.get(name)
         urls = given if isinstance(given, list) else [given] if given else []
@@ -134,7 +181,7 @@ def _carried(submission: Submission) -> transport.Body:
             raise SourceRefused(f"OpenAI takes at most {SOURCES_MAX} images.", code="source_too_large")
         field = f"{name}[]" if len(urls) > 1 else name
         parts += [_part(field, number, sources.image(url)) for number, url in enumerate(urls)]
-    return {"data": form, "files": parts}
+    return {"files": parts}
 
 
 def _conversation(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,6 +212,29 @@ def _refused(answer: transport.Answer) -> Refused:
 def _error(answer: transport.Answer) -> Mapping[str, Any]:
     """The `error` object of an answer; empty when there is none."""
     return object_in(answered(answer), "error")
+
+
+def _video(told: Mapping[str, Any], content: MediaUrl) -> PollOutcome:
+    """Where a video stands; `content` is where it is when it is done."""
+    error = object_in(told, "error")
+    match told.get("status"):
+        case "queued" | "in_progress":
+            progress = told.get("progress")
+            return Running(min(max(progress, 0), 100) if type(progress) is int else None)
+        case "completed" if content.expires_at_seconds is not None and content.expires_at_seconds < time.time():
+            return Failed(NonDelivery.EXPIRED_OUTPUT, "OpenAI no longer has the video.", retryable=True)
+        case "completed":
+            return Finished((content,), raw=told)
+        case "failed" if error.get("code") in _MODERATION_CODES:
+            return Failed(NonDelivery.MODERATED_OUTPUT, brief(f"OpenAI: {error.get('message')}"), retryable=False)
+        case "failed":
+            said = error.get("message") or error.get("code") or "no reason was given"
+            return Failed(NonDelivery.PROVIDER_ERROR, brief(f"OpenAI: {said}"), retryable=True)
+    return Uncertain("OpenAI answered without the video's state.")
+
+
+def _time(told: object) -> float | None:
+    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) else None
 
 
 def _chat(answer: transport.Answer) -> Finished | Failed:

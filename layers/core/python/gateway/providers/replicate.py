@@ -46,7 +46,7 @@ class Replicate:
     def __init__(self, description: Description, api_key: KeySource) -> None:
         self._base_url = description.base_url
         self._api_key = api_key
-        self._signing_keys = SigningKeys(self.name, _DIALECT)
+        self._signing_keys = SigningKeys(description.signer, _DIALECT)
 
     def submit(self, submission: Submission) -> SubmitOutcome:
         """Create one prediction. There are no idempotency keys: one that may have been created is `Uncertain`.

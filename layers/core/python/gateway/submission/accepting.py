@@ -5,8 +5,9 @@ from typing import Any
 
 from gateway import ids, jobs, ledger, pricing, tables, telemetry
 from gateway.auth import Principal
+from gateway.submission.choosing import price
 from gateway.submission.freezing import Job, check_same, frozen
-from gateway.submission.orders import Order, price, terms_of
+from gateway.submission.orders import Order
 
 
 def submit(
@@ -26,7 +27,7 @@ def submit(
             check_same(jobs.order_of(existing), order)
             return existing, True
     project = ledger.project_of(principal.project_id)
-    priced = price(order, terms_of(project))
+    priced = price(order, project)
     job = frozen(generation_id, principal, order, priced, project.currency, request_id)
     try:
         ledger.reserve(

@@ -12,12 +12,13 @@ from contextvars import copy_context
 from dataclasses import replace
 from typing import Any
 
-from gateway import catalog, ids, jobs, ledger, pricing, tables
+from gateway import catalog, ids, jobs, ledger, tables
 from gateway.auth import Principal
 from gateway.errors import Conflict, GatewayError, InsufficientCredits, SpendingLimitReached, Unavailable
 from gateway.submission.accepting import accepted, tell_submitted
+from gateway.submission.choosing import Priced, price
 from gateway.submission.freezing import Job, differing, frozen, reused
-from gateway.submission.orders import BATCH_MAX, Order, Priced, price, terms_of
+from gateway.submission.orders import BATCH_MAX, Order
 
 PRICED_AT_ONCE = 16
 _JOBS_PER_TRANSACTION = 33
@@ -45,7 +46,7 @@ def submit_batch(
     project = ledger.project_of(principal.project_id)
     new = {one: order for one, order in zip(generation_ids, orders, strict=True) if one not in outcomes}
     wanted: list[Job] = []
-    for generation_id, priced in zip(new, _priced(list(new.values()), terms_of(project)), strict=True):
+    for generation_id, priced in zip(new, _priced(list(new.values()), project), strict=True):
         try:
             if isinstance(priced, GatewayError):
                 raise priced
@@ -73,13 +74,15 @@ def _outcome_view(number: int, outcome: Outcome, base_url: str) -> dict[str, Any
     return {"index": number, "status": 202, "generation": accepted(outcome, base_url), "error": None}
 
 
-def _priced(orders: Sequence[Order | GatewayError], terms: pricing.Terms) -> list[tuple[Order, Priced] | GatewayError]:
+def _priced(
+    orders: Sequence[Order | GatewayError], project: tables.Project
+) -> list[tuple[Order, Priced] | GatewayError]:
     """Each order with its price, or why it is refused. Looking at media takes longest, so several at a time."""
     catalog.current()  # read here, the threads find it
 
     def priced(order: Order | GatewayError) -> tuple[Order, Priced] | GatewayError:
         try:
-            return order if isinstance(order, GatewayError) else (order, price(order, terms))
+            return order if isinstance(order, GatewayError) else (order, price(order, project))
         except GatewayError as refused:
             return refused
 

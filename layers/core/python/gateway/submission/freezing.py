@@ -3,13 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from gateway import catalog, fx, ids, jobs, tables, templates
+from gateway import fx, ids, jobs, tables, templates
 from gateway.auth import Principal
 from gateway.config import settings
 from gateway.errors import IdempotencyKeyReused, PayloadTooLarge
-from gateway.submission.orders import Order, Priced
+from gateway.submission.choosing import Priced, Served
+from gateway.submission.orders import Order
 
 JOB_BYTES_MAX = 300_000
 """The frozen requests and quote must fit one DynamoDB item (400 KB) with room to spare."""
@@ -46,11 +48,10 @@ def frozen(
     Raises PayloadTooLarge for one that would not fit its item.
     """
     now = ids.now()
-    offers = [_offer(offer, priced.normalized.inputs) for offer in priced.offers]
     quote, fingerprint, warnings = priced.quote.to_dict(), order.fingerprint(), list(priced.warnings)
-    size_bytes = len(json.dumps([offers, quote, order.metadata, fingerprint, warnings]).encode())
-    if size_bytes > JOB_BYTES_MAX:
-        raise PayloadTooLarge(f"The inputs come to {size_bytes} bytes; {JOB_BYTES_MAX} are possible.")
+    around_bytes = _json_bytes([quote, order.metadata, fingerprint, warnings, priced.decision])
+    offers = _fitting([_offer(served, priced, now) for served in priced.served], JOB_BYTES_MAX - around_bytes)
+    served = priced.served[: len(offers)]
     stamp, first = ids.timestamp(now), offers[0]
     generation = tables.Generation(
         f"GENERATION#{generation_id}",
@@ -65,10 +66,10 @@ def frozen(
         status=jobs.PENDING,
         metadata=order.metadata,
         warnings=warnings or None,
-        held_micros=priced.quote.maximum_micros,
+        held_micros=max(one.quote.maximum_micros for one in served),
         estimated_time_seconds=priced.model.estimated_time_seconds,
         await_seconds=_await_seconds(first),
-        deadline_at=int(now.timestamp()) + min(first["deadline_seconds"], settings().deadline_seconds_max),
+        deadline_at=int(now.timestamp()) + min(_deadline_seconds(served), settings().deadline_seconds_max),
         created_at=stamp,
         listed_at=f"{stamp}#{generation_id}",
         work=jobs.work_bucket(generation_id),
@@ -80,6 +81,7 @@ def frozen(
         fingerprint=fingerprint,
         offers=offers,
         quote=quote,
+        routing=priced.decision,
         fx=fx.snapshot(currency, now),
         output_path=order.output_path,
         output_url_path=order.output_url_path,
@@ -105,18 +107,47 @@ def reused(fields: Sequence[str]) -> IdempotencyKeyReused:
     return IdempotencyKeyReused("This Idempotency-Key was used for another request.", fields=list(fields))
 
 
-def _offer(offer: catalog.Offer, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """An offer with its request rendered."""
-    return {
-        "offer_id": offer.offer_id,
-        "provider": offer.provider,
-        "endpoint": offer.endpoint(inputs),
-        "body": templates.render(offer.request, inputs),
-        "webhook": offer.webhook,
-        "typical_seconds": offer.typical_seconds,
-        "deadline_seconds": offer.deadline_seconds,
-        "cost_basis": offer.cost_basis,
-    }
+def _offer(served: Served, priced: Priced, now: datetime) -> dict[str, Any]:
+    """An offer with its request rendered and what it costs us, where the catalog says so; of another model than the
+    first, with that model's price too."""
+    offer, fit = served.offer, served.fit
+    inputs = fit.normalized.inputs
+    cost = None if served.byok else fit.cost(offer, now)
+    costs = {} if cost is None else {"cost": {"lines": [line.to_dict() for line in cost.lines]}}
+    other = {} if fit.model is priced.model else {"model": fit.model.model_id, "quote": fit.quote.to_dict()}
+    return (
+        other
+        | costs
+        | {
+            "offer_id": offer.offer_id,
+            "provider": offer.provider,
+            "endpoint": offer.endpoint(inputs),
+            "body": templates.render(offer.request, inputs),
+            "webhook": offer.webhook,
+            "typical_seconds": offer.typical_seconds,
+            "deadline_seconds": offer.deadline_seconds,
+            "cost_basis": offer.cost_basis,
+            "byok": served.byok,
+        }
+    )
+
+
+def _fitting(offers: list[dict[str, Any]], bytes_max: int) -> list[dict[str, Any]]:
+    """As many of the offers, from the first on, as there is room for. Raises PayloadTooLarge where that is none."""
+    while (size_bytes := _json_bytes(offers)) > bytes_max:
+        if len(offers) == 1:
+            raise PayloadTooLarge(f"The inputs come to {size_bytes} bytes; {bytes_max} are possible.")
+        offers = offers[:-1]
+    return offers
+
+
+def _json_bytes(content: Any) -> int:
+    return len(json.dumps(content).encode())
+
+
+def _deadline_seconds(served: Sequence[Served]) -> int:
+    """Of the one that may take longest: whichever delivers has its time."""
+    return max(one.offer.deadline_seconds for one in served)
 
 
 def _await_seconds(offer: Mapping[str, Any]) -> int:

@@ -7,10 +7,11 @@ its commit says which labelled condition failed, so that callers can tell *alrea
 from gateway.tables.catalog import CatalogChunk, CatalogHead, CatalogProviders, CatalogVersion
 from gateway.tables.durations import DurationCount
 from gateway.tables.fx import ReferenceRates
+from gateway.tables.health import HealthSnapshot, OutcomeCount
 from gateway.tables.items import Item, connection, listed, page, unchanged
-from gateway.tables.jobs import Attempt, Generation, Order
+from gateway.tables.jobs import Attempt, Generation, JobReference, Order
 from gateway.tables.ledger import Balance, Entry, Hold, Record, Spending
-from gateway.tables.projects import ApiKey, ListedKey, Project
+from gateway.tables.projects import ApiKey, ListedKey, Project, ProviderKey, Router, RouterVersion
 from gateway.tables.transactions import ConditionFailed, Transaction, transaction
 
 __all__ = [
@@ -25,13 +26,19 @@ __all__ = [
     "DurationCount",
     "Entry",
     "Generation",
+    "HealthSnapshot",
     "Hold",
     "Item",
+    "JobReference",
     "ListedKey",
     "Order",
+    "OutcomeCount",
     "Project",
+    "ProviderKey",
     "Record",
     "ReferenceRates",
+    "Router",
+    "RouterVersion",
     "Spending",
     "Transaction",
     "connection",

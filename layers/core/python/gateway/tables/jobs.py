@@ -1,4 +1,5 @@
-"""The jobs table: `GENERATION#<id> / GENERATION`, `ORDER` or `ATTEMPT#nnn`, and `PROVIDER#<name> / SIGNING_KEY`.
+"""The jobs table: `GENERATION#<id> / GENERATION`, `ORDER` or `ATTEMPT#nnn`; `PROVIDER#<name> / SIGNING_KEY`, and
+`REFERENCE#<provider>#<job> / REFERENCE`.
 
 What changes is small and what is large never changes: a write costs by the size of its item, so what a generation
 was accepted as stands in its order, and what came of it on the attempt that delivered.
@@ -61,6 +62,8 @@ class Generation(Item):
     reconcile_failures = NumberAttribute(null=True)
     progress = NumberAttribute(default=0)
     billed_micros = NumberAttribute(null=True)
+    delivered_model = UnicodeAttribute(null=True)
+    """Where it is another than the one that was chosen."""
     error = JSONAttribute(null=True)
     created_at = UnicodeAttribute()
     completed_at = UnicodeAttribute(null=True)
@@ -107,6 +110,8 @@ class Order(Item):
     fingerprint = PackedJSONAttribute()
     offers = PackedJSONAttribute()
     quote = PackedJSONAttribute()
+    routing = PackedJSONAttribute(null=True)
+    """Why it is these offers; not there where there was nothing to choose from."""
     fx = JSONAttribute(null=True)
     output_path = UnicodeAttribute(null=True)
     output_url_path = UnicodeAttribute(null=True)
@@ -139,6 +144,30 @@ class SigningKey(Item):
         cls(f"PROVIDER#{provider}", "SIGNING_KEY", key=key).save()
 
 
+class JobReference(Item):
+    """The attempt behind a provider's job, for callbacks that name nothing else.
+
+    Written when the job is accepted, or before that by a callback which was faster.
+    """
+
+    class Meta(metaclass=TableNamed):
+        setting = "jobs_table"
+
+    generation_id = UnicodeAttribute(null=True)
+    attempt_no = NumberAttribute(null=True)
+    called_at = UnicodeAttribute(null=True)
+
+    @classmethod
+    def key(cls, provider: str, job_id: str) -> Self:
+        """The (unread) reference of a job."""
+        return cls(f"REFERENCE#{provider}#{job_id}", "REFERENCE")
+
+    @classmethod
+    def find(cls, provider: str, job_id: str) -> Self | None:
+        """What is known of a job."""
+        return cls.find_at(f"REFERENCE#{provider}#{job_id}", "REFERENCE")
+
+
 class Attempt(Item):
     """One submission of a generation to one offer, written before the POST."""
 
@@ -149,6 +178,10 @@ class Attempt(Item):
     attempt_no = NumberAttribute()
     provider = UnicodeAttribute()
     offer_id = UnicodeAttribute()
+    own_key_of = UnicodeAttribute(null=True)
+    """The project with whose own key it is made; none: with the deployment's."""
+    model = UnicodeAttribute(null=True)
+    """Where it is another than the generation's."""
     status = UnicodeAttribute()
     callback_sha256 = UnicodeAttribute()
     task_token = UnicodeAttribute(null=True)

@@ -1,7 +1,8 @@
 """The projects table.
 
 `PROJECT#<id> / PROJECT`, `KEY#<key_id> / KEY`, and for each key `PROJECT#<id> / KEY#<created_at>#<key_id>`,
-which lists it.
+which lists it. `PROJECT#<id> / ROUTER#<name>` is a saved router, `ROUTER_VERSION#<name>#nnnnnn` what it ever was.
+`PROVIDER_KEY#<project_id>#<provider> / PROVIDER_KEY` stands apart from the project, whose item more may read.
 """
 
 from collections.abc import Iterator
@@ -29,7 +30,14 @@ class Project(Item):
     alerts = JSONAttribute(null=True)
     alerted = JSONAttribute(null=True)
     """What the project was told, so that it is told once."""
+    provider_keys = JSONAttribute(null=True)
+    """The providers that it has a key of its own at, each with what may be shown of the key."""
     created_at = UnicodeAttribute()
+
+    @property
+    def own_providers(self) -> frozenset[str]:
+        """The providers that it has a key of its own at."""
+        return frozenset(self.provider_keys or {})
 
     @classmethod
     def find(cls, project_id: str) -> Self | None:
@@ -40,6 +48,26 @@ class Project(Item):
     def every(cls) -> Iterator[Self]:
         """All projects, by a scan: for the reconciler and the operator, never for a request."""
         return cls.scan(filter_condition=cls.sk == "PROJECT")
+
+
+class ProviderKey(Item):
+    """A project's own key at a provider, encrypted. One that was deleted has no ciphertext."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "projects_table"
+
+    ciphertext = UnicodeAttribute(null=True)
+    """Of KMS, in base64."""
+
+    @classmethod
+    def of(cls, project_id: str, provider: str) -> Self:
+        """The (unread) place of a key."""
+        return cls(f"PROVIDER_KEY#{project_id}#{provider}", "PROVIDER_KEY")
+
+    @classmethod
+    def find(cls, project_id: str, provider: str) -> Self | None:
+        """A project's key at a provider, if there ever was one."""
+        return cls.find_at(f"PROVIDER_KEY#{project_id}#{provider}", "PROVIDER_KEY")
 
 
 class ApiKey(Item):
@@ -96,3 +124,49 @@ class ListedKey(Item):
         """How many of a project's keys are neither revoked nor expired. A query over all that it ever had."""
         is_live = cls.ends_at.does_not_exist() | (cls.ends_at > now)
         return cls.count(f"PROJECT#{project_id}", cls.sk.startswith("KEY#"), is_live, consistent_read=True)
+
+
+class Router(Item):
+    """A saved router as it is now."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "projects_table"
+
+    name = UnicodeAttribute()
+    version = NumberAttribute()
+    wish = JSONAttribute()
+    created_at = UnicodeAttribute()
+    changed_at = UnicodeAttribute()
+    deleted_at = UnicodeAttribute(null=True)
+    """It stays, so that another of its name goes on counting versions."""
+
+    @classmethod
+    def find(cls, project_id: str, name: str) -> Self | None:
+        """A project's router of a name, deleted or not."""
+        return cls.find_at(f"PROJECT#{project_id}", f"ROUTER#{name}")
+
+    @classmethod
+    def all_of(cls, project_id: str) -> list[Self]:
+        """A project's routers by name, those that are deleted too."""
+        return list(cls.query(f"PROJECT#{project_id}", cls.sk.startswith("ROUTER#"), consistent_read=True))
+
+
+class RouterVersion(Item):
+    """What a saved router was at one time; never changed."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "projects_table"
+
+    wish = JSONAttribute()
+    created_at = UnicodeAttribute()
+
+    @classmethod
+    def of(cls, router: Router) -> Self:
+        """What a router is now, written together with it."""
+        sk = f"ROUTER_VERSION#{router.name}#{int(router.version):06}"
+        return cls(router.pk, sk, wish=router.wish, created_at=router.changed_at)
+
+    @classmethod
+    def find(cls, project_id: str, name: str, version: int) -> Self | None:
+        """One version of a router, also of one that is deleted."""
+        return cls.find_at(f"PROJECT#{project_id}", f"ROUTER_VERSION#{name}#{version:06}")

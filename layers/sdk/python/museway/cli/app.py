@@ -16,6 +16,8 @@ from museway.cli import (
     ledger_admin,
     local,
     models,
+    providers,
+    providers_admin,
     reports,
     settings,
     verify,
@@ -66,6 +68,7 @@ for _command in (
 ):
     app.command()(_command)
 app.add_typer(keys.keys, name="keys", help="API keys: who may speak for the project, and what they may spend.")
+app.add_typer(providers.providers, name="providers", help="Providers, and the project's own keys at them.")
 app.add_typer(settings.settings, name="settings", help="The project's currency, spending limit and alerts.")
 _admin = typer.Typer(help="For the operator: AWS credentials, not API keys.", **_STYLE)
 _admin.add_typer(admin.project, name="project", help="Projects, their credits and their keys.")
@@ -74,8 +77,14 @@ _admin.add_typer(
     name="catalog",
     help="Models and prices: check, compare, publish and roll back, without a deployment.",
 )
+_admin.add_typer(
+    providers_admin.providers,
+    name="providers",
+    help="How every offer of every provider does; `reset` closes a breaker by hand.",
+)
 _admin.command("refund")(ledger_admin.refund)
 _admin.command("audit")(ledger_admin.audit)
+_admin.command("margin")(ledger_admin.margin)
 app.add_typer(_admin, name="admin")
 
 

@@ -1,5 +1,6 @@
 """The operator's commands about money: corrections, refunds, shards, and whether everything adds up."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -14,6 +15,17 @@ from museway.errors import ConnectionFailed, MusewayError, ServerError
 SHARDS_MAX = 64
 WHOLE = "whole"
 """The id of a refund that names no amount: repeating it gives nothing back twice."""
+
+MARGIN_FIELDS = ("records", "revenue_micros", "unknown_micros", "cost_micros", "margin_micros")
+
+
+class MarginBy(StrEnum):
+    """What margins are grouped by."""
+
+    model = "model"
+    offer = "offer"
+    provider = "provider"
+
 
 Credits = Annotated[str | None, typer.Option("--credits", metavar="N", help="1 credit is 1 US cent.")]
 
@@ -70,6 +82,54 @@ def shards(
     """Split a project's balance over N items, while it is in use: each takes some 25 holds a second."""
     answer = invoke(stage, {"action": "project.shards", "project_id": project_id, "shard_count": shard_count})
     show(answer, [("project", answer.get("project_id")), ("shards", answer.get("shard_count"))], as_json=as_json)
+
+
+@project.command("plan")
+def plan(
+    project_id: ProjectId,
+    margin_bps: Annotated[int | None, typer.Option(min=0, metavar="N", help="On list prices; 100 are 1 %.")] = None,
+    platform_fee_bps: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Of the list price, under the project's own provider key.")
+    ] = None,
+    stage: Stage = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or set what a project pays beside list prices. Calls that are under way keep what they were quoted."""
+    wanted = {"margin_bps": margin_bps, "platform_fee_bps": platform_fee_bps}
+    answer = invoke(stage, {"action": "project.plan", "project_id": project_id, **wanted})
+    pairs = [
+        ("project", answer.get("project_id")),
+        ("margin", f"{shifted(require(answer, 'margin_bps', int), 2)} %"),
+        ("platform fee", f"{shifted(require(answer, 'platform_fee_bps', int), 2)} %"),
+    ]
+    show(answer, pairs, as_json=as_json)
+
+
+def margin(
+    by: Annotated[MarginBy, typer.Option(help="What to group by.")] = MarginBy.model,
+    project_id: Annotated[str | None, typer.Option("--project", metavar="PROJECT_ID", help="Only this one.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="An ISO 8601 time or day.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="An ISO 8601 time or day, exclusive.")] = None,
+    stage: Stage = None,
+    as_json: AsJson = False,
+) -> None:
+    """What was charged, what providers asked for it, and what is left, but for calls whose cost is not known."""
+    sums: dict[str, dict[str, int]] = {}
+    for each in [project_id] if project_id else [str(one.get("project_id")) for one in _projects(stage)]:
+        asked = {"project_id": each, "group_by": by.value, "since": since, "until": until}
+        for item in require(invoke(stage, {"action": "project.margin", **asked}), "items", list):
+            found = sums.setdefault(str(item.get(by.value)), dict.fromkeys(MARGIN_FIELDS, 0))
+            for name in MARGIN_FIELDS:
+                found[name] += require(item, name, int)
+    ordered = sorted(sums.items(), key=lambda one: -one[1]["revenue_micros"])
+    if as_json:
+        say_json({"items": [{by.value: group, **found} for group, found in ordered]})
+        return
+    rows = [
+        (group, found["records"], *(f"${shifted(found[name], MICROS_PLACES)}" for name in MARGIN_FIELDS[1:]))
+        for group, found in ordered
+    ]
+    say_table((by.value, "records", "revenue", "of unknown cost", "cost", "margin"), rows)
 
 
 def refund(

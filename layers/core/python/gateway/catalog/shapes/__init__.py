@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from gateway import conditions
+from gateway import conditions, routing
 from gateway.catalog.shapes.inputs import (
     GenerationType,
     InputShape,
@@ -21,7 +21,7 @@ from gateway.catalog.shapes.inputs import (
     Strict,
 )
 from gateway.catalog.shapes.offers import OfferShape
-from gateway.catalog.shapes.prices import MeterShape, PriceBookShape
+from gateway.catalog.shapes.prices import MeterShape, PriceBookShape, RowShape
 from gateway.conditions import GENERATION_TYPE
 
 VideoAudio = Literal["included", "toggle_via_sound_param", "silent"]
@@ -33,6 +33,8 @@ class ModelShape(Strict):
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?$")
     name: str
     kind: Kind
+    quality: routing.Quality = "standard"
+    """By what its family says of it; the usual one is seed 002's."""
     modes: list[str] = Field(min_length=1)
     capabilities: dict[str, bool] = Field(min_length=1)
     video_audio: VideoAudio | None = None
@@ -48,6 +50,12 @@ class ModelShape(Strict):
     meters: dict[str, MeterShape]
     price_books: list[PriceBookShape] = Field(min_length=1)
     offers: list[OfferShape] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _modes_known(self) -> "ModelShape":
+        if unknown := sorted(set(self.modes) - set(routing.MODES)):
+            raise ValueError(f"there is no mode {unknown}; there are {', '.join(routing.MODES)}")
+        return self
 
     @model_validator(mode="after")
     def _names_resolve(self) -> "ModelShape":
@@ -74,18 +82,21 @@ class ModelShape(Strict):
             TopologicalSorter({name: meter.meters for name, meter in self.meters.items()}).prepare()
         except CycleError as error:
             raise ValueError(f"a meter is made of itself: {error.args[1]}") from None
-        for book in self.price_books:
-            for row in book.rows:
-                for component in row.components:
-                    needed = {component.meter, *(["outputs"] if component.per_output else [])}
-                    if unknown := sorted(needed - set(self.meters)):
-                        raise ValueError(f"row '{row.row_id}' uses the unknown meter '{unknown[0]}'")
-                    if self.meters[component.meter].usage and not component.is_plain:
-                        raise ValueError(f"row '{row.row_id}' rounds or counts per output what the provider reports")
-        starts = [book.effective_from for book in self.price_books]
-        if len(set(starts)) < len(starts):
-            raise ValueError("two price books start on the same day")
+        for books in (self.price_books, *(offer.costs for offer in self.offers)):
+            for row in (row for book in books for row in book.rows):
+                self._check_row(row)
+            starts = [book.effective_from for book in books]
+            if len(set(starts)) < len(starts):
+                raise ValueError("two price books start on the same day")
         return self
+
+    def _check_row(self, row: RowShape) -> None:
+        for component in row.components:
+            needed = {component.meter, *(["outputs"] if component.per_output else [])}
+            if unknown := sorted(needed - set(self.meters)):
+                raise ValueError(f"row '{row.row_id}' uses the unknown meter '{unknown[0]}'")
+            if self.meters[component.meter].usage and not component.is_plain:
+                raise ValueError(f"row '{row.row_id}' rounds or counts per output what the provider reports")
 
     @model_validator(mode="after")
     def _media_fit(self) -> "ModelShape":

@@ -74,7 +74,8 @@ class OfferShape(Strict):
 
     def conditions(self) -> list[dict[str, Any]]:
         """Every condition that this offer asks of the inputs."""
-        return [self.when, *(item.when for item in self.endpoints), *(case.when for case in self.request.cases)]
+        asked = [self.when, *(item.when for item in self.endpoints), *(case.when for case in self.request.cases)]
+        return asked + [row.when for book in self.costs for row in book.rows]
 
     @model_validator(mode="after")
     def _always_an_endpoint(self) -> "OfferShape":

@@ -13,8 +13,9 @@ from pydantic import AfterValidator, Field, model_validator
 from gateway.catalog.shapes.inputs import Strict
 from gateway.nondelivery import NonDelivery
 from gateway.provider import USAGE
+from gateway.signatures import UNSIGNED
 
-Adapter = Literal["fal", "google", "openai", "replicate", "http"]
+Adapter = Literal["bedrock", "fal", "google", "openai", "replicate", "http"]
 Dialect = Literal["token", "standard", "standard_raw", "task_and_time", "time_and_body"]
 
 
@@ -163,6 +164,8 @@ class ProviderShape(Strict):
     base_url: str = Field(pattern=r"^https://[^/]+(/.*[^/])?$")
     check: CallShape | None = None
     """A call that a good key is answered 2xx, and that costs nothing: a customer's own key is tried with it."""
+    account_webhooks: bool = False
+    """Whether it calls back one address of the account, `/v1/callbacks/NAME`, and names the job alone."""
     wire: WireShape | None = None
     wires: dict[str, WireShape] = {}
     """Instead of one, by how the endpoints begin that speak it: pictures are answered at once, videos are jobs."""
@@ -174,6 +177,9 @@ class ProviderShape(Strict):
             raise ValueError("the adapter `http`, and no other, needs either `wire` or `wires`")
         if sum(wire.webhook is not None for wire in self.wires.values()) > 1:
             raise ValueError("`webhook` stands in one of the `wires`: a callback does not say which it belongs to")
+        webhooks = [wire.webhook for wire in (self.wire, *self.wires.values()) if wire and wire.webhook]
+        if self.account_webhooks and any(webhook.dialect == UNSIGNED for webhook in webhooks):
+            raise ValueError("whoever calls back an account signs: there is no token of ours in its address")
         return self
 
     def compiled(self) -> dict[str, Any]:
