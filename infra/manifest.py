@@ -217,10 +217,7 @@ FUNCTIONS = (
     ),
     Function(
         "routing",
-        (
-            Grant("catalog", "GetItem"),
-            Grant("projects", "GetItem", keys=("PROJECT#*",)),
-        ),
+        (Grant("catalog", "GetItem"), Grant("projects", "GetItem", keys=("PROJECT#*",))),
         memory_mb=1024,  # choosing is computing: each model's limits are held against the request
         environment=("URL_ALLOWED_HOSTS", "CATALOG_KEPT_SECONDS"),
     ),
@@ -229,8 +226,7 @@ FUNCTIONS = (
         (
             Grant("catalog", "GetItem"),
             Grant("projects", "GetItem PutItem UpdateItem Query", keys=("PROJECT#*",)),
-            Grant("jobs", "BatchGetItem"),
-            Grant("jobs", "Query", index="by_project"),
+            *(Grant("jobs", "BatchGetItem"), Grant("jobs", "Query", index="by_project")),
         ),
         memory_mb=1769,  # one full vCPU: a dry run chooses for up to 100 requests within API Gateway's 30 s
         environment=("CATALOG_KEPT_SECONDS",),
@@ -268,9 +264,15 @@ FUNCTIONS = (
             Grant("ledger", "PutItem", keys=COUNTERS),
             Grant("ledger", "UpdateItem", keys=("HOLD#*", *COUNTERS)),
             Grant("ledger", "Query", index="listing"),
-            # A provider key is tested and sealed here, and opened nowhere behind the API but to cancel.
+        ),
+    ),
+    Function(
+        "provider_keys",
+        (
+            Grant("projects", "GetItem", keys=("PROJECT#*",)),
+            Grant("projects", "UpdateItem", keys=("PROJECT#*", "PROVIDER_KEY#*")),
             _KNOW_PROVIDERS,
-            Grant("project_keys_key", "Encrypt"),
+            Grant("project_keys_key", "Encrypt"),  # who saves keys cannot open them
         ),
         environment=("PROVIDER_BASE_URLS", "CATALOG_KEPT_SECONDS"),
     ),
@@ -468,10 +470,10 @@ ROUTES = (
     Route("DELETE", "/v1/keys/{key_id}", "projects"),
     Route("GET", "/v1/settings", "projects"),
     Route("PUT", "/v1/settings", "projects"),
-    Route("GET", "/v1/providers", "projects"),
-    Route("PUT", "/v1/providers/{provider}/key", "projects"),
-    Route("GET", "/v1/providers/{provider}/key", "projects"),
-    Route("DELETE", "/v1/providers/{provider}/key", "projects"),
+    Route("GET", "/v1/providers", "provider_keys"),
+    Route("PUT", "/v1/providers/{provider}/key", "provider_keys"),
+    Route("GET", "/v1/providers/{provider}/key", "provider_keys"),
+    Route("DELETE", "/v1/providers/{provider}/key", "provider_keys"),
     Route("POST", "/v1/callbacks/{provider}/{generation_id}/{token}", "callbacks", _WEBHOOK),
     Route("POST", "/v1/callbacks/{provider}", "callbacks", _ACCOUNT_WEBHOOK),
     Route("GET", "/health", "docs", _HEALTH),

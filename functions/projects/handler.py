@@ -1,19 +1,18 @@
-"""/v1/keys, /v1/settings and /v1/providers: who may speak for a project, what it may spend, and on whose accounts."""
+"""/v1/keys and /v1/settings: who may speak for a project, and what it may spend."""
 
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from gateway import api, errors, keys, projects, provider_keys
-from gateway.api.accounts import ChangeKey, ChangeSettings, CreateKey, SaveProviderKey
+from gateway import api, errors, keys, projects
+from gateway.api.accounts import ChangeKey, ChangeSettings, CreateKey
 
 app = api.resolver()
 handler = api.serve(app)
 READING = api.errors(errors.Unauthorized, errors.Forbidden, errors.NotFound, errors.InvalidField)
 CHANGING = READING | api.errors(errors.BadRequest)
 REPEATED = (errors.AlreadyCreated, errors.InvalidField, errors.IdempotencyKeyReused)
-SAVING = READING | api.errors(errors.ProviderKeyRejected, errors.ProviderUnavailable)
 MAKING = READING | api.errors(errors.BadRequest, errors.TooManyKeys, *REPEATED)
 
 
@@ -58,28 +57,3 @@ def get_settings() -> Response[str]:
 def change_settings(request: ChangeSettings) -> Response[str]:
     """Change what is named, also single parts of an object; null sets a field back."""
     return api.answer(projects.change_settings(api.principal(app, "settings:write").project_id, request.named()))
-
-
-@app.get("/v1/providers", summary="List providers", tags=["account"], responses=READING)
-def list_providers() -> Response[str]:
-    """Every provider, and for which the project has a key of its own."""
-    return api.answer(provider_keys.listed(api.principal(app, "read").project_id))
-
-
-@app.put("/v1/providers/<provider>/key", summary="Save a provider key", tags=["account"], responses=SAVING)
-def save_provider_key(provider: str, request: SaveProviderKey) -> Response[str]:
-    """Have the project's calls to a provider made on its own account: the provider bills it, we our fee alone."""
-    project_id, key = api.principal(app, "secrets:write").project_id, request.key.get_secret_value()
-    return api.answer(provider_keys.save(project_id, provider, key, test=request.test))
-
-
-@app.get("/v1/providers/<provider>/key", summary="One provider key", tags=["account"], responses=READING)
-def get_provider_key(provider: str) -> Response[str]:
-    """What may be shown of the project's own key; its last four characters, never more."""
-    return api.answer(provider_keys.find(api.principal(app, "read").project_id, provider))
-
-
-@app.delete("/v1/providers/<provider>/key", summary="Delete a provider key", tags=["account"], responses=READING)
-def delete_provider_key(provider: str) -> Response[str]:
-    """Forget the project's own key, at once and for good. Its jobs that still run are asked about no more."""
-    return api.answer(provider_keys.delete(api.principal(app, "secrets:write").project_id, provider))

@@ -61,6 +61,11 @@ ModelArk and xAI fail and are empty as their statuses have it; ModelArk's modera
 picture, xAI's is done and paid for, with `respect_moderation: false`. Their pictures are as OpenAI's. xAI has no
 webhooks.
 
+Kie says all of it with HTTP 200 and a code in the body; what refuses there and at WaveSpeed is the credit (402), at
+Kling the balance (429 with a code of its own). All three fail, are filtered and are empty as their states have it, at
+200; their status calls begin at `/jobs/recordInfo`, `/predictions/` and `/v1/videos/`. A callback of Kling's is not
+signed, so a forged one cannot be told there.
+
 What a fault is like at Google stands in its file.
 """
 

@@ -49,7 +49,7 @@ def section() -> Section:
 
 
 def _delays(url: str, api_key: str, sandbox_url: str, *, is_lost: bool) -> Iterator[float]:
-    """The delay of each run, in seconds. The first of all starts functions, and does not count."""
+    """The delay of each run, in seconds. The first ones start functions, and do not count."""
     marker, headers = uuid4().hex, {"authorization": f"Bearer {api_key}"}
     paces, one_submits = itertools.cycle(JOB_SECONDS), threading.Lock()
     if is_lost:
@@ -70,9 +70,8 @@ def _delays(url: str, api_key: str, sandbox_url: str, *, is_lost: bool) -> Itera
         [done_at] = [job["finished_at"] for job in jobs if job["prompt"] == prompt]
         return seen_at - float(done_at)
 
-    run(-1)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield from pool.map(run, range(RUNS))
+        yield from list(pool.map(run, range(AT_ONCE + RUNS)))[AT_ONCE:]
 
 
 def _seen_at(client: httpx.Client, generation_id: str) -> float:

@@ -5,6 +5,7 @@ under their key; then everything that is going to happen happens.
 """
 
 import itertools
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from pynamodb.exceptions import PynamoDBException
 
-from gateway import catalog, fx, ids, keys, ledger, projects, tables
+from gateway import catalog, fx, health, ids, keys, ledger, projects, tables
 from gateway.errors import BadRequest, GatewayError, InsufficientCredits, Unavailable
 from tests.chaos.faults import Crash
 from tests.integration.world import GRANTED_MICROS, PROJECT, World
@@ -113,6 +114,20 @@ def by_mode(callers: Callers) -> None:
     callers.submit(model=None, mode="image", prefer="quality")
     callers.expect("the best was not held for", callers.prices_micros[key_of("k")] == PRICE_MICROS)
     callers.world.settle_down()
+
+
+def passed_over(callers: Callers) -> None:
+    """One generation, to rest, after a minute in which the first offer was judged by those before."""
+    callers.world.reconcile(after_seconds=61)
+    one(callers)
+    callers.insist(health.assess)
+    told = [event["Detail"] for event in callers.world.store.events if event["DetailType"] == "ProviderHealthChanged"]
+    told_ids = {json.loads(detail)["id"] for detail in told}
+    callers.expect("a change of an offer was told in two ways", len(told_ids) == len(set(told)))
+    known = callers.insist(tables.HealthSnapshot.find)
+    for offer_id, its in (known.offers if known else {}).items():
+        is_told = its["since"] is None or f"{offer_id}.{its['state']}.{its['since']}" in told_ids
+        callers.expect(f"{offer_id} is {its['state']}, which was not told", is_told)
 
 
 def four(callers: Callers) -> None:
@@ -277,6 +292,13 @@ def in_euros(_callers: Callers) -> None:
     ledger.project_of(PROJECT).change([tables.Project.currency.set("EUR")])
     tables.ReferenceRates.of(date(2026, 11, 20), {"USD": "1.25", "EUR": "1"}, "now").insert()
     fx.forget()
+
+
+def failed_often(callers: Callers) -> None:
+    """Five generations were turned away by their first offer."""
+    for number in range(5):
+        callers.submit(f"before {number}")
+    callers.world.settle_down()
 
 
 # Catalogs
@@ -449,6 +471,9 @@ PATHS: dict[str, Path] = {
         paid_at_most=2,
     ),
     "no other model while it may run": replace(_LOST, story=by_mode, changed=cheaper_model, rivals=OF_ONE[:-1]),
+    "an offer is passed over": Path(
+        passed_over, before=failed_often, provider={"script": "turn_away, deliver"}, changed=two_offers
+    ),
     "fallback fails too": Path(usual="failed", provider={"script": "turn_away, fail"}, changed=two_offers),
     "no fallback while it may run": replace(_LOST, changed=two_offers),
     "cancelled before the attempt": Path(cancelled_at(0), "cancelled"),

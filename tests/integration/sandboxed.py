@@ -22,31 +22,34 @@ OFFERING = sorted({offer["provider"] for model in COMPILED["models"] for offer i
 """Every provider that some model is offered by."""
 KINDS = ("image", "audio", "video", "text")
 """By how long the sandbox takes to make one, but for words, which few providers write."""
-PACE = 0.02
 _ADAPTER = providers.provider
 
 
 @contextmanager
-def sandboxed(sandbox_url: str) -> Iterator[World]:
-    """A world that calls the sandbox, with a key that nobody may hear of. Its webhooks lead nowhere."""
+def sandboxed(sandbox_url: str, *, patience_seconds: float = 3.0, pace: float = 0.02) -> Iterator[World]:
+    """A world that calls the sandbox, with a key that nobody may hear of. Its webhooks lead nowhere.
+
+    `patience_seconds` is what a submission, and what fetching its outputs, may take outside, where `pace` seconds pass
+    for each one in here.
+    """
     environment = {
         "PROVIDER_BASE_URLS": json.dumps(base_urls(sandbox_url, COMPILED["providers"])),
         "URL_ALLOWED_HOSTS": urlsplit(sandbox_url).netloc,
-        "PROVIDER_TIMEOUT_SECONDS": "3",
+        "PROVIDER_TIMEOUT_SECONDS": str(patience_seconds),
         "DEADLINE_SECONDS_MAX": "120",
         "AWAIT_SECONDS_MAX": "5",
         "POLL_WINDOW_SECONDS": "5",
     }
     with pytest.MonkeyPatch.context() as patch, world(environment, outside=None, in_memory=True) as museway:
-        museway.clock.pace = PACE
+        museway.clock.pace = pace
         museway.overheard.add(INTERNALS)
         providers.forget()
         patch.setattr(providers, "provider", _ADAPTER)
         patch.setattr(providers, "api_key", lambda _name: ApiKey(KEY))
-        patch.setattr(outputs, "FETCH_SECONDS", 1.0)
+        patch.setattr(outputs, "FETCH_SECONDS", patience_seconds)
         for name in providers._ADAPTERS.values():
             module = name.rpartition(".")[0]
-            patch.setattr(f"{module}.ASK_SECONDS", 0.5, raising=False)
+            patch.setattr(f"{module}.ASK_SECONDS", patience_seconds / 6, raising=False)
         yield museway
     providers.forget()
 

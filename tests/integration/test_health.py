@@ -11,6 +11,7 @@ from gateway.breaker import CLOSED, HALF_OPEN, OPEN, OfferHealth
 from gateway.provider import Failed, Refused
 from tests.chaos.faults import error_before
 from tests.chaos.stories import two_offers
+from tests.integration.test_store import Compared
 from tests.integration.world import World, world
 
 FIRST, SECOND = "nano-banana@fal", "nano-banana@replicate"
@@ -341,3 +342,17 @@ def test_a_reset_among_others_who_write_gives_up_in_the_end(museway: World, outa
         answers = iter([lambda *_: None, real])
         patch.setattr(tables.HealthSnapshot, "replace", lambda *given: next(answers)(*given))
         assert admin(museway, "provider.reset", offer=FIRST)["state"] == "closed"
+
+
+def test_the_store_in_memory_answers_it_as_the_emulator_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = Compared()
+    with world(models={"nano-banana"}, changed=two_offers, compared=compared.compare) as museway:
+        outage = Outage(museway)
+        monkeypatch.setattr(providers, "provider", outage.provider)
+        run(museway, 5)
+        assert judged(museway).state == OPEN
+        assert run(museway) == [[SECOND]]
+        assert admin(museway, "provider.reset", offer=FIRST)["state"] == CLOSED
+        judged(museway)
+        monkeypatch.undo()
+    assert compared.differing == []

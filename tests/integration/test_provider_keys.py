@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
-from gateway import keys, operator, provider_keys, providers, tables, transport
+from gateway import health, keys, operator, provider_keys, providers, tables, transport
 from gateway.errors import Unavailable
 from gateway.providers import ApiKey
 from infra import manifest
@@ -56,6 +57,13 @@ class Outside:
         return httpx.Response(200, json=told) if status is None else httpx.Response(status, json={"detail": "no"})
 
 
+def rivalled(compiled: dict[str, Any]) -> None:
+    """Put an offer of another provider before each model's own."""
+    for model in compiled["models"]:
+        offer = model["offers"][0]
+        model["offers"].insert(0, offer | {"provider": "replicate", "offer_id": f"{model['id']}@replicate"})
+
+
 @pytest.fixture
 def outside() -> Iterator[Outside]:
     made = Outside()
@@ -67,7 +75,9 @@ def outside() -> Iterator[Outside]:
 def museway(request: pytest.FixtureRequest) -> Iterator[World]:
     """A world whose providers are the real adapters, over a wire of our own."""
     in_memory = request.node.get_closest_marker("moto") is None
-    with world(models=["nano-banana"], in_memory=in_memory) as made, pytest.MonkeyPatch.context() as monkeypatch:
+    changed = rivalled if getattr(request, "param", None) else None
+    options: dict[str, Any] = {"models": ["nano-banana"], "in_memory": in_memory, "changed": changed}
+    with world(**options) as made, pytest.MonkeyPatch.context() as monkeypatch:
         provider_keys.forget()
         providers.forget()
         monkeypatch.setattr(providers, "provider", REAL)
@@ -396,17 +406,76 @@ class TestUse:
         assert answer["fields"] == ["allow_platform_key"]
 
 
-class TestRouting:
-    def test_own_accounts_come_first_and_alone_whatever_ranks_above(self, wired: tuple[World, Outside]) -> None:
+class TestRanking:
+    """A rival's offer stands before fal's."""
+
+    @pytest.mark.parametrize("museway", ["rival first"], indirect=True)
+    @pytest.mark.parametrize("asked", [FOX, {"mode": "image", "prompt": "a fox"}], ids=["by model", "by mode"])
+    def test_own_accounts_come_first_and_alone(self, wired: tuple[World, Outside], asked: dict[str, Any]) -> None:
         museway, outside = wired
         save(museway)
-        asked = {"mode": "image", "prompt": "a fox"}
+        estimate = museway.request("POST", "/v1/estimate", asked)[1]
+        assert (estimate["maximum_micros"], estimate["byok"]) == (FEE_MICROS, True)
+        outside.submit_statuses[OWN] = 401
         status, accepted, _ = museway.request("POST", "/v1/generate/media", asked)
-        assert (status, accepted["estimated_cost_micros"]) == (202, FEE_MICROS)
-        (candidate,) = museway.request("POST", "/v1/route", asked)[1]["candidates"]
-        assert candidate["price_micros"] == FEE_MICROS
+        assert status == 202, accepted
+        museway.settle_down()
+        shown = museway.generation(accepted["generation_id"])
+        assert [(one["provider"], one["byok"]) for one in shown["attempts"]] == [("fal", True)]
+        assert {key for _, _, key in outside.sent} == {OWN}
+
+    @pytest.mark.parametrize("museway", ["rival first"], indirect=True)
+    def test_ours_follow_where_allowed(self, wired: tuple[World, Outside]) -> None:
+        museway, outside = wired
+        save(museway)
+        outside.submit_statuses[OWN] = 401
+        generation_id = museway.generate(allow_platform_key=True)
+        museway.settle_down()
+        shown = museway.generation(generation_id)
+        assert [(one["provider"], one["byok"]) for one in shown["attempts"]] == [("fal", True), ("fal", False)]
+        assert shown["billed_micros"] == PRICE_MICROS
+
+
+class TestHealth:
+    def test_what_one_account_meets_says_nothing_for_others(
+        self, wired: tuple[World, Outside], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        museway, outside = wired
+        counted: list[str] = []
+        monkeypatch.setattr(health, "count_failure", lambda offer_id, _code: counted.append(offer_id))
+        monkeypatch.setattr(health, "count_delivery", lambda offer_id, *_: counted.append(offer_id))
+        save(museway)
+        museway.generate()
+        museway.settle_down()
+        outside.submit_statuses[OWN] = 401
+        museway.generate()
+        museway.settle_down()
+        assert counted == []
+        museway.generate(allow_platform_key=True)
+        museway.settle_down()
+        assert counted == ["nano-banana@fal"]
+
+    @pytest.mark.parametrize("museway", ["rival first"], indirect=True)
+    def test_the_own_account_comes_first_whatever_ours_has_met(
+        self, wired: tuple[World, Outside], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        museway, outside = wired
+        save(museway)
+        museway.generate(allow_platform_key=True)
+        monkeypatch.setattr(health, "of", lambda _offer_id: SimpleNamespace(takes=lambda _generation_id: False))
         museway.settle_down()
         assert outside.keys("POST") == [OWN]
+
+    def test_an_account_that_was_never_told_our_address_is_polled(
+        self, wired: tuple[World, Outside], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        museway, _ = wired
+        monkeypatch.setattr(providers, "calls_back_by_account", lambda _name: True)
+        save(museway)
+        museway.generate()
+        museway.settle_down()
+        assert "Poll" in museway.machine.transitions
+        assert museway.clock.seconds < 5
 
 
 class TestMeanwhile:

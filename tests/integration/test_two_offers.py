@@ -44,7 +44,8 @@ CASES: dict[tuple[str, str], set[str]] = {
     (SUBMITTED, "expired_output_url"): {NEXT, FIRST},
     (SUBMITTED, "wrong_content_type"): {FIRST},
     (SUBMITTED, "huge_output"): {NEXT},
-    (SUBMITTED, "truncated_output"): {FIRST, NEXT},
+    # Fetched again; of base64 useless; and where the body is the output, an answer that did not arrive.
+    (SUBMITTED, "truncated_output"): {FIRST, NEXT, NOBODY},
     # Of who has no jobs nothing is asked, and of who has no URLs nothing is fetched.
     (ASKED, "refuse"): {NOBODY, FIRST},
     (ASKED, "rate_limit"): {NOBODY, FIRST},
@@ -64,7 +65,7 @@ CASES: dict[tuple[str, str], set[str]] = {
     (FETCHED, "drip"): {NEXT, FIRST},
     (FETCHED, "redirect"): {NEXT, FIRST},
 }
-PART = 5
+PART = 8
 """Of the cases, one in so many is asked by `make test`; all with --whole."""
 
 
@@ -95,12 +96,12 @@ def sandbox_url() -> Iterator[str]:
 def second(sandbox_url: str) -> dict[str, str]:
     """Who stands behind each provider; both have rendered by then what they will be asked for."""
     behind = {one: others(kind_of(one), one)[0] for one in OFFERING}
-    with sandboxed(sandbox_url) as museway:
+    with sandboxed(sandbox_url, patience_seconds=60.0, pace=0.5) as museway:
         generations = [ordered(museway, one) for one in OFFERING]
         generations += [ordered(museway, one, other) for one, other in behind.items()]
-        museway.clock.pace = 0.5
         museway.settle_down()
-        assert {museway.generation(one)["status"] for one in generations} == {"completed"}
+        ended = [museway.generation(one) for one in generations]
+        assert [one for one in ended if one["status"] != "completed"] == []
     return behind
 
 
@@ -151,14 +152,10 @@ def test_it_ends_right_under_every_fault(
 
 def arm(control: SandboxControl, case: Case) -> None:
     """Switch the fault on: once for a submission, for every call about a job, and for every download."""
-    match case.struck:
-        case "submitted":
-            control.arm(case.fault, case.provider, seconds=0.1)
-        case "asked":
-            match = PROVIDERS[case.provider].queue_calls_from
-            control.arm(case.fault, case.provider, times=None, match=match, seconds=0.1)
-        case _:
-            control.arm(case.fault, case.provider, times=None, match="/files/", seconds=0.1)
+    match = {ASKED: PROVIDERS[case.provider].queue_calls_from, FETCHED: "/files/"}.get(case.struck)
+    # A drip takes all the patience there is, each time.
+    times = 1 if match is None else 4 if case.fault == "drip" else None
+    control.arm(case.fault, case.provider, times=times, match=match, seconds=0.1)
 
 
 def test_every_fault_that_a_provider_can_have_is_here() -> None:

@@ -19,7 +19,7 @@ from infra.sandbox import webhooks
 from infra.sandbox.calls import call_of
 from infra.sandbox.files import StoredFile
 from infra.sandbox.jobs import Cause, Job, JobError, State
-from infra.sandbox.providers.at_once import PictureRequest, PicturesAtOnce, first_fault
+from infra.sandbox.providers.at_once import PictureRequest, PicturesAtOnce, first_fault, given
 from infra.sandbox.providers.base import json_object
 from infra.sandbox.providers.fal_apps.base import Text, Url
 from infra.sandbox.providers.fal_apps.shapes import Pixels, of_area, picture_ratio, ratio_of, short_sided
@@ -249,7 +249,7 @@ class Ark(PicturesAtOnce):
         """Accepts a video."""
         if (denied := self.denied(request)) is not None:
             return denied
-        body = await json_object(request) or {}
+        body = given(await json_object(request))
         call = call_of(request)
         parts = body.get("content") if isinstance(body.get("content"), list) else []
         call.prompt = next((str(one["text"]) for one in parts or [] if isinstance(one, dict) and one.get("text")), "")

@@ -67,7 +67,7 @@ class PicturesAtOnce(Provider):
         """Authorize, refuse or accept, then draw, as the faults leave it."""
         if (denied := self.denied(request)) is not None:
             return denied
-        body = await json_object(request) or {}
+        body = given(await json_object(request))
         call, faults = call_of(request), self.sandbox.faults
         call.prompt = prompt_in(body)
         text = f"{call.prompt}\n{call.path}"
@@ -108,6 +108,11 @@ class PicturesAtOnce(Provider):
             contents = [content[: len(content) // 2] for content in contents]
         data = [{"b64_json": base64.b64encode(content).decode()} for content in contents]
         return JSONResponse(wanted.answer(data, orders))
+
+
+def given(body: dict[str, Any] | None) -> dict[str, Any]:
+    """What a body gives; clients write null for what they leave out."""
+    return {name: value for name, value in (body or {}).items() if value is not None}
 
 
 def first_fault(error: ValidationError | JobError) -> tuple[str, str]:

@@ -67,7 +67,7 @@ class Bedrock(Provider):
 
     async def invoke(self, request: Request) -> Response:
         """A picture as base64, as the faults leave it."""
-        if not request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
+        if not request.headers.get("authorization", "").startswith(("AWS4-HMAC-SHA256 ", "Bearer ")):
             return _error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
         call, body = call_of(request), await json_object(request)
         call.prompt = prompt_in(body or {})

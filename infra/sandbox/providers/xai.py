@@ -17,7 +17,7 @@ from starlette.routing import Route
 from infra.sandbox.calls import call_of
 from infra.sandbox.files import StoredFile
 from infra.sandbox.jobs import Cause, Job, JobError, State
-from infra.sandbox.providers.at_once import PictureRequest, PicturesAtOnce, first_fault
+from infra.sandbox.providers.at_once import PictureRequest, PicturesAtOnce, first_fault, given
 from infra.sandbox.providers.base import json_object, prompt_in
 from infra.sandbox.providers.fal_apps.base import Text, Url, one_of
 from infra.sandbox.providers.fal_apps.images import GROK_RATIOS as PICTURE_RATIOS
@@ -181,7 +181,7 @@ class XAI(PicturesAtOnce):
         """Accepts a video."""
         if (denied := self.denied(request)) is not None:
             return denied
-        body = await json_object(request) or {}
+        body = given(await json_object(request))
         call = call_of(request)
         call.prompt = prompt_in(body)
         fault = self.submission_fault(f"{call.prompt}\n{call.path}")

@@ -2,7 +2,6 @@ from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
-from tests.integration.providers.described import described
 
 from gateway import signing_keys
 from gateway.config import settings
@@ -13,6 +12,7 @@ from gateway.providers.openai import OpenAI
 from gateway.providers.replicate import Replicate
 from infra.sandbox.addresses import base_urls
 from infra.sandbox.serving import served_sandbox
+from tests.integration.providers.described import described
 from tests.integration.sandbox.support import SandboxControl, WebhookReceiver, webhook_receiver
 
 

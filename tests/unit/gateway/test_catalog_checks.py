@@ -85,6 +85,36 @@ def test_a_rule_rules_out_what_needs_no_row() -> None:
     assert faults(styled) == ["fox-1: price row '0' can never be hit"]
 
 
+def costs(*whens: dict[str, Any], **fields: Any) -> Changed:
+    """Give the offer a table of what its provider asks, with rows of these conditions."""
+    row = {"unit": "video_second", "rate": "0.05", "meter": "seconds", "modality": "video"} | fields
+    listed = [{"row_id": str(number), "when": when} | row for number, when in enumerate(whens)]
+    return setting(*OFFER, "costs", to=[{"effective_from": "2026-01-01", "source": "a list", "rows": listed}])
+
+
+def test_what_a_provider_asks_covers_everything_that_its_offer_serves() -> None:
+    assert faults(costs({"tier": "high"})) == ["fox-1: no price row for {'tier': 'low'}"]
+    assert faults(costs({}, {"tier": "low"})) == ["fox-1: price row '1' can never be hit"]
+    assert compiled(costs(*TIERS))
+
+    def partly(model: dict[str, Any]) -> None:
+        model["offers"].insert(0, model["offers"][0] | {"provider": "openai", "when": {"tier": "high"}})
+        costs({"tier": "high"})(model)
+
+    assert compiled(partly)
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        (costs({}, meter="minutes"), "row '0' uses the unknown meter 'minutes'"),
+        (costs({"mood": "dark"}), "'mood' is used but is not one of the inputs"),
+    ],
+)
+def test_what_a_provider_asks_is_said_in_the_models_own_words(changed: Changed, fault: str) -> None:
+    assert fault in faults(changed)[0]
+
+
 def test_an_endpoint_that_is_never_called_is_named() -> None:
     endpoints = [{"endpoint": "a", "when": {"tier": [*("low", "high")]}}, {"endpoint": "b"}]
     assert faults(setting(*OFFER, "endpoints", to=endpoints)) == ["fox-1: endpoint 'b' can never be called"]

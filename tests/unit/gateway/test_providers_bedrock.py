@@ -29,7 +29,7 @@ from gateway.provider import (
     Submission,
     Uncertain,
 )
-from gateway.providers import Description
+from gateway.providers import ApiKey, Description
 from gateway.providers.bedrock import Bedrock
 
 BASE = "https://bedrock-runtime.us-west-2.amazonaws.com"
@@ -195,6 +195,33 @@ def _resigned(theirs: Any, ours: httpx.Request) -> str:
     return str(request.headers["Authorization"])
 
 
+class TestAnAccountOfTheirOwn:
+    """A project's key is a bearer token; the deployment's role signs nothing for it."""
+
+    def own(self, key: str | None) -> Bedrock:
+        described = Description("bedrock", "Amazon Bedrock", BASE, account="demo")
+        return Bedrock(described, lambda: ApiKey(key) if key else None)
+
+    def test_its_key_authorizes(self) -> None:
+        told = {"finish_reasons": [None], "images": [PICTURE]}
+        done, [request] = answering(lambda: self.own("their-key").submit(asked()), (200, told))
+        assert done.outputs == (MediaBytes(b"picture"),)
+        assert request.headers["authorization"] == "Bearer their-key"
+        assert not [name for name in request.headers if name.startswith("x-amz-")]
+
+    @pytest.mark.parametrize(("key", "endpoint"), [(None, CORE), (None, CHAT), (None, REEL), ("their-key", REEL)])
+    def test_without_one_and_for_jobs_nothing_is_sent(self, key: str | None, endpoint: str) -> None:
+        outcome, requests = answering(lambda: self.own(key).submit(asked(endpoint)))
+        assert isinstance(outcome, Refused)
+        assert (outcome.code, outcome.retryable, requests) == ("provider_auth", True, [])
+
+    def test_ours_is_never_a_key(self) -> None:
+        described = Description("bedrock", "Amazon Bedrock", BASE)
+        ours = Bedrock(described, lambda: ApiKey("stray-key"))
+        _, [request] = answering(lambda: ours.submit(asked()), (200, {}))
+        assert request.headers["authorization"].startswith("AWS4-HMAC-SHA256 ")
+
+
 class TestPictures:
     def test_they_come_as_base64(self) -> None:
         told = {"seeds": [1, 2], "finish_reasons": [None, None], "images": [PICTURE, "%", None, ""]}
@@ -284,7 +311,6 @@ ERRORS = [
     (404, "ResourceNotFoundException", "provider_unavailable", True),
     (429, "ThrottlingException", "rate_limited", True),
     (429, "ModelNotReadyException", "provider_unavailable", True),
-    (301, "", "provider_unavailable", True),
 ]
 
 
@@ -305,7 +331,9 @@ def test_a_model_that_made_nothing(endpoint: str, status: int, kind: str) -> Non
 
 
 @pytest.mark.parametrize("endpoint", [CORE, CHAT])
-@pytest.mark.parametrize("answer", [(500, {}), (503, b"<html>"), httpx.ReadTimeout(""), httpx.RemoteProtocolError("")])
+@pytest.mark.parametrize(
+    "answer", [(500, {}), (301, {}), (503, b"<html>"), httpx.ReadTimeout(""), httpx.RemoteProtocolError("")]
+)
 def test_what_may_have_been_made_is_uncertain_and_sent_once(endpoint: str, answer: Any) -> None:
     outcome, requests = submit(asked(endpoint), answer)
     assert isinstance(outcome, Uncertain)
@@ -331,6 +359,7 @@ class TestJobs:
             httpx.ReadTimeout(""),
             (500, {}, "InternalServerException"),
             (503, {}),
+            (307, {}),
             (200, b'{"invocationArn'),
             (200, {}),
             (400, {}, "ConflictException"),

@@ -72,6 +72,10 @@ def test_equal_inputs_have_one_order_and_everybody_a_reason(
 ) -> None:
     shuffled = chance.sample(found, len(found))
     first, again = ranked(found, policy), ranked(shuffled, policy)
+    with_all = [
+        one for one in ranked(found, policy, keeps_down=True) if one.kept and one.candidate.health.state != "open"
+    ]
+    assert with_all == [one for one in first if one.kept]
     assert first == again
     assert sorted(one.candidate.offer for one in first) == sorted(one.offer for one in found)
     assert [one.kept for one in first] == sorted((one.kept for one in first), reverse=True)
@@ -121,6 +125,8 @@ def test_an_open_breaker_is_left_alone_a_half_open_one_comes_last_but_for_a_prob
     half = candidate("a", expected_micros=1, health=Health("half_open"))
     well, down = candidate("b"), candidate("c", expected_micros=1, health=Health("open"))
     assert order(half, well, down, prefer="price") == ["b", "a"]
+    every = ranked([down, half, well], Policy(prefer="price"), keeps_down=True)
+    assert [one.candidate.model for one in every if one.kept] == ["b", "a", "c"]
     assert order(half, well, down, prefer="price", fallback_order=("a",)) == ["b", "a"]
     assert order(replace(half, health=Health("half_open", probe=True)), well, prefer="price") == ["a", "b"]
     assert (

@@ -6,6 +6,7 @@ left free here, with the reason.
 """
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +26,7 @@ from infra.sandbox.providers.openai_chat import ChatRequest
 from infra.sandbox.providers.replicate_models import MODELS as REPLICATE_MODELS
 from infra.sandbox.providers.wavespeed import MODELS as WAVESPEED_MODELS
 from tests.samples import URLS, least, normalized, sample_requests
-from tests.unit.gateway.shipped import SNAPSHOT
+from tests.unit.gateway.shipped import COMPILED, SNAPSHOT
 
 
 class Methods(dict[str, type[BaseModel]]):
@@ -66,6 +67,13 @@ TAKEN: dict[str, Mapping[str, type[BaseModel]]] = {
 }
 """What each provider's endpoints take, as the sandbox knows it."""
 
+READ = {
+    (provider, beginning): re.findall(r"input\.(\w+)", wire["submit"]["body"])
+    for provider, described in COMPILED["providers"].items()
+    for beginning, wire in described.get("wires", {}).items()
+}
+"""What is read of the inputs, by (provider, beginning of an endpoint), where the rest of them is not sent at all."""
+
 UNKNOWN_TO_THE_SANDBOX = {
     "images/generations": ("stream", "partial_images"),
     "images/edits": ("stream", "partial_images", "input_fidelity"),
@@ -90,6 +98,7 @@ LEVERS = frozenset(
         image image_urls images elements video_url video_urls audio_url audio_urls pdf_url character_orientation
         model_name mode sound multi_shot multi_shots voice_list google_search web_search images image_input
         reference_image_urls reference_video_urls reference_audio_urls
+        reference_images reference_videos reference_audios sequential_image_generation
         text input messages max_tokens max_completion_tokens model stream partial_images stream_format output_format
         imageSize durationSeconds lastFrame referenceImages responseModalities maxOutputTokens
         """
@@ -107,13 +116,15 @@ HARMLESS: dict[str, str] = {
         "words: where they are counted, the price reads them (`text`, `input` and token models are levers)",
     ),
     **dict.fromkeys(
-        words("aspect_ratio aspectRatio shot_type style_codes style_preset background camera_fixed loop"),
+        words(
+            "aspect_ratio aspectRatio ratio watermark shot_type style_codes style_preset background camera_fixed loop"
+        ),
         "what the picture or clip looks like, at the same size and length",
     ),
     **dict.fromkeys(
         words(
             "image_url start_image_url end_image_url end_image image_tail tail_image_url first_frame_url "
-            "last_frame_url mask_url mask_image_url"
+            "last_frame_url first_frame last_frame mask_url mask_image_url"
         ),
         "one picture to go by; providers charge for those that come as lists, which are levers",
     ),
@@ -171,6 +182,12 @@ FREE: dict[tuple[str, str], str] = {
     ("fal-ai/ideogram", "style"): "one price by rendering speed",
     ("audio/speech", "stream_format"): "models that are charged by characters refuse to stream",
     ("chat/completions", "reasoning_effort"): "charged by the tokens that are told, up to the hold",
+    ("contents/", "generate_audio"): "sound is free (seed 002, video audio); Seedance 1.0 makes none",
+    ("contents/", "reference_audios"): "charged by the second that is made; videos alone are a tier",
+    ("contents/", "reference_images"): "charged by the second that is made",
+    ("images/generations", "image"): "given images are not charged",
+    ("images/generations", "images"): "given images are not charged",
+    ("images/edits", "images"): "given images are not charged",
     ("prunaai/p-video", "image"): "charged by the second that is made",
     ("prunaai/p-video", "save_audio"): "charged by the second that is made",
     **{(start, "images"): "given images cost a hundredth of what is made" for start in ("gemini-", "lyria-")},
@@ -203,6 +220,9 @@ class Call:
     @property
     def taken(self) -> tuple[str, ...]:
         """The names of what the endpoint takes."""
+        for (provider, beginning), names in READ.items():
+            if provider == self.offer.provider and self.endpoint.startswith(beginning):
+                return tuple(dict.fromkeys(names))
         fields = TAKEN[self.offer.provider][self.endpoint].model_fields
         known = (field.alias or name for name, field in fields.items())
         return (*known, *UNKNOWN_TO_THE_SANDBOX.get(self.endpoint, ()))

@@ -57,6 +57,8 @@ def submit(generation_id: str, task_token: str) -> None:
     # Asked for before the attempt is written: what cannot be loaded or read here has not been sent.
     provider = provider_keys.adapter(offer["provider"], jobs.own_key_of(generation, offer)) if offer else None
     by_account = offer is not None and providers.calls_back_by_account(offer["provider"])
+    # A project's own account was never told our address.
+    calls_back = offer is not None and offer["webhook"] and not (by_account and offer.get("byok"))
     begun = jobs.begin_attempt(generation, offer, task_token, ids.now()) if offer else None
     if offer is None or provider is None or begun is None:
         wake(task_token, FAIL if offer is None else POLL)
@@ -68,13 +70,13 @@ def submit(generation_id: str, task_token: str) -> None:
             attempt_id=jobs.attempt_id(attempt),
             endpoint=offer["endpoint"],
             body=offer["body"],
-            webhook_url=_callback_url(attempt, callback_token) if offer["webhook"] else None,
+            webhook_url=_callback_url(attempt, callback_token) if calls_back else None,
             timeout_seconds=settings().provider_timeout_seconds,
         )
     )
     telemetry.logger.info("attempt submitted", extra={"outcome": type(outcome).__name__})
     following = _note_submitted(attempt, outcome)
-    awaits_callback = offer["webhook"] and following == POLL and not (by_account and _called_early(attempt, outcome))
+    awaits_callback = calls_back and following == POLL and not (by_account and _called_early(attempt, outcome))
     if not awaits_callback:
         wake(task_token, following)
 
@@ -140,7 +142,8 @@ def give_up(attempt: tables.Attempt) -> str:
 def end(attempt: tables.Attempt, status: str, code: NonDelivery, message: str, *, retryable: bool) -> str:
     """End an attempt that delivered nothing; answers the next step."""
     error = nondelivery.reason(code, message, retryable=retryable)
-    if jobs.move(attempt, status, error=error):
+    if jobs.move(attempt, status, error=error) and attempt.own_key_of is None:
+        # What one project's own account meets says nothing of the offer for others.
         health.count_failure(attempt.offer_id, error["code"])
     telemetry.logger.warning("attempt ended", extra={"status": status, "code": error["code"]})
     return FAIL
@@ -155,18 +158,21 @@ def next_offer(generation: tables.Generation, order: tables.Order) -> Mapping[st
     if ids.now().timestamp() >= int(generation.deadline_at):
         return None
     attempts = jobs.attempts_of(generation)
-    tried = {(attempt.offer_id, attempt.own_key_of is not None) for attempt in attempts}
+    tried = {(attempt.offer_id, attempt.own_key_of) for attempt in attempts}
     # What one model cannot use another may: only one model's word is not asked for twice.
     spoiled = {jobs.model_of(generation, attempt) for attempt in attempts if _cannot_use_inputs(attempt)}
     left: list[Mapping[str, Any]] = [
         offer
         for offer in order.offers
-        if (offer["offer_id"], offer.get("byok", False)) not in tried
+        if (offer["offer_id"], jobs.own_key_of(generation, offer)) not in tried
         and offer.get("model", generation.model) not in spoiled
     ]
     if len(left) < 2:
         return left[0] if left else None
-    taken = (offer for offer in left if health.of(offer["offer_id"]).takes(generation.generation_id))
+    # A project's own account comes first, whatever ours has met.
+    taken = (
+        offer for offer in left if offer.get("byok") or health.of(offer["offer_id"]).takes(generation.generation_id)
+    )
     return next(taken, left[0])
 
 

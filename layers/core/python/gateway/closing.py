@@ -177,7 +177,8 @@ def _observe(generation: tables.Generation, order: tables.Order, attempt: tables
     """Let estimates, and whoever chooses between offers, learn from the run."""
     try:
         quote, seconds = Quote.from_dict(jobs.quote_of(order, attempt)), phases(generation, attempt, now)
-        health.count_delivery(attempt.offer_id, durations.parameters_of(quote), seconds["ProviderSeconds"])
+        if attempt.own_key_of is None:
+            health.count_delivery(attempt.offer_id, durations.parameters_of(quote), seconds["ProviderSeconds"])
         durations.observe(jobs.model_of(generation, attempt), quote, seconds["TotalSeconds"], now)
     except Exception:
         # The run is settled already: what fails here may not matter.

@@ -152,8 +152,10 @@ class Ranked:
         }
 
 
-def ranked(candidates: Iterable[Candidate], policy: Policy) -> tuple[Ranked, ...]:
+def ranked(candidates: Iterable[Candidate], policy: Policy, *, keeps_down: bool = False) -> tuple[Ranked, ...]:
     """Every candidate, best first, then those that were dropped. The order of the candidates makes no difference.
+
+    Those whose breaker is open are dropped, or with `keeps_down` come last, where there may be nothing else to try.
 
     `price`: the price, then our cost. `quality`: the tier, then the price. `speed`: the time until a success.
     `balanced`: price times time, divided by what the tier is worth. Ties go on to price, cost, time, the place in the
@@ -162,16 +164,16 @@ def ranked(candidates: Iterable[Candidate], policy: Policy) -> tuple[Ranked, ...
     kept: list[Candidate] = []
     dropped: list[Candidate] = []
     for one in candidates:
-        (dropped if dropped_because(one, policy) else kept).append(one)
+        (dropped if _dropped_because(one, policy, keeps_down) else kept).append(one)
     kept.sort(key=lambda one: _key(one, policy))
     dropped.sort(key=lambda one: (one.model, one.position, one.offer))
     return (
         *(Ranked(one, kept=True, reason=_kept_because(one, policy)) for one in kept),
-        *(Ranked(one, kept=False, reason=dropped_because(one, policy)) for one in dropped),
+        *(Ranked(one, kept=False, reason=_dropped_because(one, policy, keeps_down)) for one in dropped),
     )
 
 
-def dropped_because(one: Candidate, policy: Policy) -> str:
+def _dropped_because(one: Candidate, policy: Policy, keeps_down: bool) -> str:
     """Why a candidate may not serve the request; empty where it may."""
     if one.unfit:
         return one.unfit
@@ -188,7 +190,7 @@ def dropped_because(one: Candidate, policy: Policy) -> str:
     ceiling_micros, maximum_micros = policy.max_price_micros, one.maximum_micros or 0
     if ceiling_micros is not None and maximum_micros > ceiling_micros:
         return f"It may cost {maximum_micros} micros; {ceiling_micros} are the most that was allowed."
-    if one.health.state == "open" and not one.health.probe:
+    if one.health.state == "open" and not keeps_down:
         return "The provider has failed too often of late, and is left alone for a while."
     return ""
 
@@ -204,7 +206,7 @@ def _kept_because(one: Candidate, policy: Policy) -> str:
     }[policy.prefer]
     if one.model in policy.fallback_order:
         by = f"By the given order: number {policy.fallback_order.index(one.model) + 1}. {by}"
-    return f"{by} After all healthy ones: it is being tried again." if _is_doubtful(one) else by
+    return f"{by} {_DOUBT[_doubt(one)]}".rstrip()
 
 
 def _key(one: Candidate, policy: Policy) -> tuple[Any, ...]:
@@ -220,13 +222,18 @@ def _key(one: Candidate, policy: Policy) -> tuple[Any, ...]:
         "balanced": max(expected_micros, 1) * seconds / TIER_WORTH[one.quality],
     }[policy.prefer]
     return (
-        *(_is_doubtful(one), place, score),
+        *(_doubt(one), place, score),
         *(expected_micros, cost_micros, seconds, one.position, one.model, one.offer),
     )
 
 
-def _is_doubtful(one: Candidate) -> bool:
-    return one.health.state == "half_open" and not one.health.probe
+_DOUBT = ("", "After all healthy ones: it is being tried again.", "Last of all: it has failed too often of late.")
+
+
+def _doubt(one: Candidate) -> int:
+    if one.health.probe:
+        return 0
+    return {"closed": 0, "half_open": 1, "open": 2}[one.health.state]
 
 
 def _tier(quality: str) -> int:

@@ -28,6 +28,9 @@ def faults_of(version: str, compiled: Mapping[str, Any], now: datetime) -> dict[
     for model in snapshot.models.values():
         try:
             model.quote(plain_inputs(model), now, pricing.Terms())
+            for offer in model.offers:
+                if offer.costs:
+                    pricing.book_at(offer.costs, now)
         except (pricing.PricingError, ArithmeticError, LookupError, TypeError) as error:
             found[model.model_id] = f"has no price: {error}"
     return found

@@ -1,8 +1,11 @@
-"""Amazon Bedrock, for which an AWS account is all that is needed: the function's own role signs, there is no API key.
+"""Amazon Bedrock, for which an AWS account is all that is needed: the function's own role signs.
+
+On a project's own account its Bedrock API key is the bearer token, and the role signs nothing.
 
     converse/MODEL       text; `system` and `prompt` are its conversation unless it brings `messages`
     invoke/MODEL         pictures as base64; one that was filtered is answered 200 too
-    async-invoke/MODEL   a job that writes its output into our bucket, which must lie in the region of the address
+    async-invoke/MODEL   a job that writes its output into our bucket, which must lie in the region of the address; on
+                         our own account alone, as another's may not write there
 
 Wire: botocore's model of bedrock-runtime 2023-09-30; pictures: the user guide's page of Stable Image Core. Calls are
 signed by botocore and sent by our own wire, which alone can say of a call without an answer whether it has left.
@@ -54,12 +57,16 @@ class Bedrock:
 
     name = "bedrock"
 
-    def __init__(self, description: Description, api_key: KeySource) -> None:  # noqa: ARG002 - there is none
+    def __init__(self, description: Description, api_key: KeySource) -> None:
         self._base_url = description.base_url
+        self._own_key = api_key if description.account else None
 
     def submit(self, submission: Submission) -> SubmitOutcome:
         """Make the call, or start the job. What may have been made and did not arrive is `Uncertain`."""
         operation, _, model = submission.endpoint.partition("/")
+        if operation == ASYNC_INVOKE and self._own_key:
+            text = f"{NAME} can make this only on the deployment's own account."
+            return Refused(NonDelivery.PROVIDER_AUTH, text, retryable=True)
         if operation == ASYNC_INVOKE:
             return self._start(submission, model)
         body = _conversation(submission.body) if operation == CONVERSE else dict(submission.body)
@@ -69,7 +76,7 @@ class Bedrock:
             return answer
         if answer.status >= 500:
             return Uncertain(f"{NAME} answered with status {answer.status}.")
-        if answer.status >= 300:
+        if answer.status >= 400:
             return _refused(answer)
         return _conversed(answer) if operation == CONVERSE else _pictures(answer)
 
@@ -126,10 +133,10 @@ class Bedrock:
         answer = self._send(ASYNC_INVOKE, body, timeout_seconds)
         if not isinstance(answer, transport.Answer):
             return answer
-        if 300 <= answer.status < 500 and _kind(answer) != "ConflictException":
+        if 400 <= answer.status < 500 and _kind(answer) != "ConflictException":
             return _refused(answer)
         arn = answered(answer).get("invocationArn")
-        if answer.status >= 300 or not isinstance(arn, str) or not arn:
+        if answer.status >= 400 or not isinstance(arn, str) or not arn:
             return Uncertain(f"{NAME} answered with status {answer.status} and no job.")
         return Accepted({"invocation_arn": arn, "output_uri": body["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"]})
 
@@ -138,7 +145,7 @@ class Bedrock:
     ) -> transport.Answer | Refused | Finished | Uncertain:
         """Make a paid call, once."""
         url, content = f"{self._base_url}/{path}", json.dumps(body).encode()
-        headers = aws.signed("bedrock", "POST", url, {"content-type": "application/json"}, content)
+        headers = self._authorized("POST", url, {"content-type": "application/json"}, content)
         if headers is None:
             return no_key(NAME)
         return send_once(
@@ -147,10 +154,19 @@ class Bedrock:
             answers_result=answers_result,
         )
 
+    def _authorized(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes = b""
+    ) -> dict[str, str] | None:
+        """A call's headers; None when there is nothing to authorize it with."""
+        if self._own_key is None:
+            return aws.signed("bedrock", method, url, headers, content)
+        key = self._own_key()
+        return {**headers, "authorization": f"Bearer {key.value}"} if key else None
+
     def _ask(self, path: str) -> transport.Answer | None:
         """Ask about a job; None when there was no answer."""
         url = f"{self._base_url}/{path}"
-        headers = aws.signed("bedrock", "GET", url)
+        headers = self._authorized("GET", url, {})
         if headers is None:
             return None
         try:

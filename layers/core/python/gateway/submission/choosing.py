@@ -179,7 +179,7 @@ def _choice_of_offers(
     if not model.live_offers(now):
         raise _retired(snapshot, model, order, terms, now)
     fit = fitted(model, order, terms, now, Media(), looks_at_all=looks_at_all)
-    ranked = _ranked(_candidates(model, fit, "", now, generation_id), wish.policy)
+    ranked = routing.ranked(_candidates(model, fit, "", now, generation_id), wish.policy, keeps_down=True)
     return Choice(wish, None, ranked, {model.model_id: fit}, terms.own_providers)
 
 
@@ -189,7 +189,7 @@ def _ranked(candidates: Iterable[routing.Candidate], policy: routing.Policy) -> 
     ranked = routing.ranked(found, policy)
     if any(one.kept for one in ranked):
         return ranked
-    return routing.ranked((replace(one, health=replace(one.health, probe=True)) for one in found), policy)
+    return routing.ranked(found, policy, keeps_down=True)
 
 
 def _health(offer_id: str, fit: Fit | None, generation_id: str | None) -> routing.Health:
