@@ -14,12 +14,13 @@ from gateway.catalog import Snapshot, from_compiled
 from gateway.providers import ApiKey
 from infra.sandbox.addresses import base_urls
 from infra.sandbox.hostile import INTERNALS
+from infra.sandbox.providers import PROVIDERS
 from tests.integration.overheard import KEY
 from tests.integration.world import COMPILED, PROJECT, World, world
 from tests.samples import sample_requests
 
-OFFERING = sorted({offer["provider"] for model in COMPILED["models"] for offer in model["offers"]})
-"""Every provider that some model is offered by."""
+OFFERING = sorted({offer["provider"] for model in COMPILED["models"] for offer in model["offers"]} & set(PROVIDERS))
+"""Every provider that some model is offered by, and that the sandbox speaks."""
 KINDS = ("image", "audio", "video", "text")
 """By how long the sandbox takes to make one, but for words, which few providers write."""
 _ADAPTER = providers.provider
@@ -33,7 +34,7 @@ def sandboxed(sandbox_url: str, *, patience_seconds: float = 3.0, pace: float = 
     for each one in here.
     """
     environment = {
-        "PROVIDER_BASE_URLS": json.dumps(base_urls(sandbox_url, COMPILED["providers"])),
+        "PROVIDER_BASE_URLS": json.dumps(base_urls(sandbox_url, PROVIDERS)),
         "URL_ALLOWED_HOSTS": urlsplit(sandbox_url).netloc,
         "PROVIDER_TIMEOUT_SECONDS": str(patience_seconds),
         "DEADLINE_SECONDS_MAX": "120",

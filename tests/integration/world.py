@@ -577,8 +577,9 @@ COMPILED = compile_catalog()
 
 
 def cut(models: Collection[str]) -> dict[str, Any]:
-    """A catalog of some models alone: worlds that are made by the hundred publish no more than they use."""
-    chosen = [model for model in COMPILED["models"] if model["id"] in models]
+    """A catalog of some models alone, each with its first offer: worlds that are made by the hundred publish no more
+    than they use, and who wants another offer says so."""
+    chosen = [model | {"offers": model["offers"][:1]} for model in COMPILED["models"] if model["id"] in models]
     return {"models": chosen, "families": {}, "providers": COMPILED["providers"]}
 
 

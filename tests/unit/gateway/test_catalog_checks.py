@@ -93,7 +93,7 @@ def costs(*whens: dict[str, Any], **fields: Any) -> Changed:
 
 
 def test_what_a_provider_asks_covers_everything_that_its_offer_serves() -> None:
-    assert faults(costs({"tier": "high"})) == ["fox-1: no price row for {'tier': 'low'}"]
+    assert faults(costs({"tier": "high"})) == ["fox-1: no price row for {'style': None, 'tier': 'low'}"]
     assert faults(costs({}, {"tier": "low"})) == ["fox-1: price row '1' can never be hit"]
     assert compiled(costs(*TIERS))
 
