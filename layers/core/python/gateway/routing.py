@@ -4,7 +4,7 @@ A request names a model, or what a model must be able to do. `ranked` puts what 
 inputs always have, and gives every candidate its reason in words.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -150,6 +150,78 @@ class Ranked:
             "kept": self.kept,
             "reason": self.reason,
         }
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Why an order is served by these offers, in this order."""
+
+    wish: Wish
+    router: tuple[str, int] | None
+    """The name and the version of the saved router that chose."""
+    kept: tuple[Candidate, ...]
+    viable: int
+    """How many more could have served it."""
+    dropped: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is frozen beside the offers, in few bytes: what stands in those is not said again."""
+        policy = self.wish.policy
+        facts = {
+            "mode": self.wish.mode,
+            "capabilities": list(self.wish.capabilities),
+            "prefer": policy.prefer,
+            "order": list(policy.fallback_order),
+            "router": self.router and list(self.router),
+            "kept": [[getattr(one, name) for name in _FACTS] + _told(one.health) for one in self.kept],
+            "others": [self.viable, self.dropped],
+        }
+        return {name: value for name, value in facts.items() if value}
+
+    @classmethod
+    def from_dict(cls, frozen: Mapping[str, Any], offers: Sequence[Mapping[str, Any]], model: str) -> "Decision":
+        """What `to_dict` froze; `model` is that of the offers that name no other."""
+        policy = Policy(prefer=frozen["prefer"], fallback_order=tuple(frozen.get("order", ())))
+        kept = tuple(
+            Candidate(
+                offer.get("model", model),
+                offer["offer_id"],
+                offer["provider"],
+                position=0,
+                **dict(zip(_FACTS, facts, strict=False)),
+                health=Health(*facts[len(_FACTS) :]),
+            )
+            for offer, facts in zip(offers, frozen["kept"], strict=False)
+        )
+        name, version = frozen.get("router", (None, 0))
+        wish = Wish(frozen.get("mode"), tuple(frozen.get("capabilities", ())), policy)
+        return cls(wish, (name, version) if name else None, kept, *frozen["others"])
+
+    def view(self) -> dict[str, Any]:
+        """As callers are shown it."""
+        policy = self.wish.policy
+        return {
+            **asked(self.wish, self.router),
+            "candidates": [Ranked(one, kept=True, reason=_kept_because(one, policy)).view() for one in self.kept],
+            "others": {"viable": self.viable, "dropped": self.dropped},
+        }
+
+
+_FACTS = ("quality", "seconds", "expected_micros", "maximum_micros")
+
+
+def _told(health: Health) -> list[Any]:
+    return [] if health == HEALTHY else [health.state, health.success_rate, health.p50_seconds, health.probe]
+
+
+def asked(wish: Wish, router: tuple[str, int] | None) -> dict[str, Any]:
+    """What was asked of the model, as callers are shown it."""
+    return {
+        "mode": wish.mode,
+        "capabilities": sorted(wish.required),
+        "prefer": wish.policy.prefer,
+        "router": {"name": router[0], "version": router[1]} if router else None,
+    }
 
 
 def ranked(candidates: Iterable[Candidate], policy: Policy, *, keeps_down: bool = False) -> tuple[Ranked, ...]:

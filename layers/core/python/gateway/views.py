@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from gateway import drive, jobs, listings, pricing, tables
+from gateway import drive, jobs, listings, pricing, routing, tables
 from gateway.errors import InvalidField
 from gateway.money import number, to_usd
 
@@ -23,11 +23,12 @@ def generation(project_id: str, generation_id: str, wait_seconds: float = 0) -> 
         pause_seconds = min(pause_seconds * 1.3, 0.75)
         found = jobs.find_in_project(project_id, generation_id)
     attempts = tables.Attempt.all_of(generation_id)
-    routing = jobs.order_of(found).routing
+    order = jobs.order_of(found)
+    decision = order.routing and routing.Decision.from_dict(order.routing, order.offers, found.model)
     return generation_view(found, attempts[-1] if attempts else None) | {
         "model": jobs.model_of(found, attempts[-1] if attempts else None),
         "attempts": [_attempt_view(found, attempt) for attempt in attempts],
-        "routing": routing,
+        "routing": decision and decision.view(),
         "meta": {"metrics": dict((attempts and attempts[-1].metrics) or {})},
     }
 

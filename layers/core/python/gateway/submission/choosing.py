@@ -36,28 +36,18 @@ class Choice:
 
     def view(self) -> dict[str, Any]:
         """As `POST /v1/route` answers it."""
-        return {**self._asked(), "candidates": [one.view() for one in self.ranked]}
+        return {**routing.asked(self.wish, self._router), "candidates": [one.view() for one in self.ranked]}
 
-    def decision(self, served: "Sequence[Served]") -> dict[str, Any]:
-        """As it is kept with the order: those that may serve it, with their reasons, and how many others there were."""
-        taken = {one.offer.offer_id for one in served}
-        shown = [one.view() for one in self.ranked if one.candidate.offer in taken]
-        return {
-            **self._asked(),
-            "candidates": shown,
-            "others": {
-                "viable": len(self.kept) - len(shown),
-                "dropped": len(self.ranked) - len(self.kept),
-            },
-        }
+    def decision(self, served: "Sequence[Served]") -> routing.Decision:
+        """As it is kept with the order: those that may serve it, and how many others there were."""
+        by_offer = {one.candidate.offer: one.candidate for one in self.kept}
+        kept = tuple(by_offer[one.offer.offer_id] for one in served)
+        others = len(by_offer.keys() - {one.offer for one in kept})
+        return routing.Decision(self.wish, self._router, kept, others, len(self.ranked) - len(self.kept))
 
-    def _asked(self) -> dict[str, Any]:
-        return {
-            "mode": self.wish.mode,
-            "capabilities": sorted(self.wish.required),
-            "prefer": self.wish.policy.prefer,
-            "router": self.router and {"name": self.router.name, "version": self.router.version},
-        }
+    @property
+    def _router(self) -> tuple[str, int] | None:
+        return (self.router.name, self.router.version) if self.router else None
 
 
 @dataclass(frozen=True)
@@ -82,7 +72,7 @@ class Priced:
     served: tuple[Served, ...]
     """Best first; never empty."""
     warnings: tuple[str, ...]
-    decision: Mapping[str, Any] | None = None
+    decision: routing.Decision | None = None
     """Why it is these; None where there was nothing to choose from."""
 
     @property

@@ -49,7 +49,8 @@ def frozen(
     """
     now = ids.now()
     quote, fingerprint, warnings = priced.quote.to_dict(), order.fingerprint(), list(priced.warnings)
-    around_bytes = _json_bytes([quote, order.metadata, fingerprint, warnings, priced.decision])
+    decision = priced.decision and priced.decision.to_dict()
+    around_bytes = _json_bytes([quote, order.metadata, fingerprint, warnings, decision])
     offers = _fitting([_offer(served, priced, now) for served in priced.served], JOB_BYTES_MAX - around_bytes)
     served = priced.served[: len(offers)]
     stamp, first = ids.timestamp(now), offers[0]
@@ -81,7 +82,7 @@ def frozen(
         fingerprint=fingerprint,
         offers=offers,
         quote=quote,
-        routing=priced.decision,
+        routing=decision,
         fx=fx.snapshot(currency, now),
         output_path=order.output_path,
         output_url_path=order.output_url_path,
