@@ -21,6 +21,7 @@ GIVEN = {
     "PUBLIC_URL": "https://museway.example/",
     "PROVIDER_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:1:secret:keys",
     "PROVIDER_BASE_URLS": '{"fal": "http://127.0.0.1:9000/fal"}',
+    "PROJECT_KEYS_KEY_ARN": "arn:aws:kms:us-east-1:1:key/projects",
     "FAL_JWKS_URL": "http://127.0.0.1:9000/jwks",
     "FX_RATES_URL": "http://127.0.0.1:9000/daily.xml",
     "FX_HISTORY_URL": "http://127.0.0.1:9000/history.xml",

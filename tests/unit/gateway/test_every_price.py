@@ -281,5 +281,7 @@ def bill(model: Model, made: Quote, outputs: int, usage: Mapping[str, Any]) -> d
     )  # fmt: skip
     offers = [{"offer_id": offer.offer_id, "provider": offer.provider, "cost_basis": offer.cost_basis}]
     order: Any = SimpleNamespace(quote=json.loads(json.dumps(made.to_dict())), offers=offers, fx=None)
-    attempt: Any = SimpleNamespace(offer_id=offer.offer_id, usage=usage, outputs=[{}] * outputs, cost_usd=None)
+    attempt: Any = SimpleNamespace(
+        offer_id=offer.offer_id, usage=usage, outputs=[{}] * outputs, cost_usd=None, own_key_of=None, model=None
+    )
     return billing_record(generation, order, attempt, NOW)

@@ -216,7 +216,9 @@ def bill(made: Quote, outputs: int = 10**6) -> dict[str, Any]:
     )  # fmt: skip
     offers = [{"offer_id": "model@fal", "provider": "fal", "cost_basis": "list"}]
     order = SimpleNamespace(quote=made.to_dict(), offers=offers, fx=None)
-    attempt = SimpleNamespace(offer_id="model@fal", usage=None, outputs=range(outputs), cost_usd=None)
+    attempt = SimpleNamespace(
+        offer_id="model@fal", usage=None, outputs=range(outputs), cost_usd=None, own_key_of=None, model=None
+    )
     return billing_record(generation, order, attempt, NOW)
 
 

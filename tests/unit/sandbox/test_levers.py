@@ -18,6 +18,7 @@ from pydantic import BaseModel, create_model
 from gateway import templates
 from gateway.catalog import Model, Offer
 from gateway.errors import GatewayError
+from infra.sandbox.providers import bedrock, elevenlabs
 from infra.sandbox.providers.fal_apps import APPS
 from infra.sandbox.providers.kie import MODELS as KIE_MODELS
 from infra.sandbox.providers.kling import MODELS as KLING_MODELS
@@ -60,6 +61,19 @@ TAKEN: dict[str, Mapping[str, type[BaseModel]]] = {
         "chat/completions": ChatRequest,
     },
     "replicate": REPLICATE_MODELS,
+    "bedrock": dict.fromkeys(
+        [
+            "invoke/stability.stable-image-core-v1:1",
+            "invoke/stability.stable-image-ultra-v1:1",
+            "invoke/stability.sd3-5-large-v1:0",
+        ],
+        bedrock.PictureRequest,
+    ),
+    "elevenlabs": {
+        "text-to-speech/{voice_id}": elevenlabs.SpeechRequest,
+        "music": elevenlabs.MusicRequest,
+        "sound-generation": elevenlabs.EffectRequest,
+    },
     "google": GOOGLE,
     "kie": KIE_MODELS,
     "kling": KLING_MODELS,
