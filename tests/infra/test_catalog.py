@@ -84,9 +84,9 @@ def test_what_is_packed_compiles_to_what_the_build_ships() -> None:
 
 def test_dates_and_keys_become_text(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("day: 2026-01-01\nwords: {5: five}\nlist: [2026-01-02, 1.5, null]\n")
-    assert catalog.documents(tmp_path) == {
-        "x.yaml": {"day": "2026-01-01", "words": {"5": "five"}, "list": ["2026-01-02", 1.5, None]}
-    }
+    assert catalog.documents(tmp_path)["x.yaml"] == {
+        "day": "2026-01-01", "words": {"5": "five"}, "list": ["2026-01-02", 1.5, None]
+    }  # fmt: skip
 
 
 def test_what_is_not_yaml_cannot_be_packed(tmp_path: Path) -> None:

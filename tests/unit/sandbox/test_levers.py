@@ -110,7 +110,7 @@ LEVERS = frozenset(
         input_fidelity thinking_level reasoning_effort enable_web_search web_search_options service_tier tools
         duration_seconds generate_audio save_audio keep_original_sound voice_ids timestamps style style_id
         image image_urls images elements video_url video_urls audio_url audio_urls pdf_url character_orientation
-        model_name mode sound multi_shot multi_shots voice_list google_search web_search images image_input
+        model_name model_id mode sound multi_shot multi_shots voice_list google_search web_search images image_input
         reference_image_urls reference_video_urls reference_audio_urls
         reference_images reference_videos reference_audios sequential_image_generation
         text input messages max_tokens max_completion_tokens model stream partial_images stream_format output_format
@@ -144,7 +144,7 @@ HARMLESS: dict[str, str] = {
     ),
     **dict.fromkeys(
         words(
-            "voice voice_setting speed stability similarity_boost temperature language_code language_boost "
+            "voice voice_setting voice_settings speed stability similarity_boost temperature language_code language_boost "
             "apply_text_normalization force_instrumental is_instrumental"
         ),
         "how the same text is spoken or the same piece played; speech is charged by its text",
@@ -193,6 +193,7 @@ FREE: dict[tuple[str, str], str] = {
     ("fal-ai/elevenlabs/tts", "style"): "a number: how strongly the voice's style is spoken",
     ("fal-ai/elevenlabs/tts", "timestamps"): "told beside the sound",
     ("fal-ai/elevenlabs/sound-effects", "text"): "charged by the second",
+    ("sound-generation", "text"): "charged by the second",
     ("fal-ai/ideogram", "style"): "one price by rendering speed",
     ("audio/speech", "stream_format"): "models that are charged by characters refuse to stream",
     ("chat/completions", "reasoning_effort"): "charged by the tokens that are told, up to the hold",
