@@ -144,8 +144,8 @@ HARMLESS: dict[str, str] = {
     ),
     **dict.fromkeys(
         words(
-            "voice voice_setting voice_settings speed stability similarity_boost temperature language_code language_boost "
-            "apply_text_normalization force_instrumental is_instrumental"
+            "voice voice_setting voice_settings speed stability similarity_boost temperature language_code "
+            "language_boost apply_text_normalization force_instrumental is_instrumental"
         ),
         "how the same text is spoken or the same piece played; speech is charged by its text",
     ),
