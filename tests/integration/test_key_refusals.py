@@ -163,6 +163,10 @@ NEEDS = {
     ("GET", "/v1/keys/{key_id}"): "read",
     ("PATCH", "/v1/keys/{key_id}"): "keys:write",
     ("DELETE", "/v1/keys/{key_id}"): "keys:write",
+    ("GET", "/v1/providers"): "read",
+    ("GET", "/v1/providers/{provider}/key"): "read",
+    ("PUT", "/v1/providers/{provider}/key"): "secrets:write",
+    ("DELETE", "/v1/providers/{provider}/key"): "secrets:write",
     ("GET", "/v1/settings"): "read",
     ("PUT", "/v1/settings"): "settings:write",
 }
@@ -181,6 +185,7 @@ BODIES: dict[str, Any] = {
     "/v1/keys": {"name": "x", "scopes": ["keys:write"]},
     "/v1/keys/{key_id}": {"name": "x"},
     "/v1/settings": {},
+    "/v1/providers/{provider}/key": {"key": "a key of the project's", "test": False},
 }
 
 
@@ -196,7 +201,7 @@ def test_a_route_opens_with_its_scope_alone_and_with_no_other(unchanged: World) 
         for scope, key in only.items():
             key_id = keys.create(PROJECT, "victim")["key_id"] if (scope, "{" in path) == (needed, True) else "x"
             concrete = path.replace("{session_id+}", "s/cost").format(
-                generation_id=generation_id, key_id=key_id, name="drafts"
+                generation_id=generation_id, key_id=key_id, name="drafts", provider="fal"
             )
             body = BODIES.get(path) if method != "GET" else None
             raw = unchanged.answer(method, concrete, body, key=key)
