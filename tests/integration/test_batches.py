@@ -114,16 +114,16 @@ def test_each_is_refused_for_its_own_reason_as_it_would_be_alone(museway: World)
 
 def test_the_media_of_many_are_looked_at_at_the_same_time(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their servers answer only when all have been asked."""
-    all_asked = threading.Barrier(5, timeout=10)
+    all_asked = threading.Barrier(batches.PRICED_AT_ONCE, timeout=10)
 
     def waits_for_others(urls: list[str], field: str) -> Any:
         all_asked.wait()
         raise SourceRefused(f"{urls[0]} is nowhere.", code="source_unreachable", field=field, url_index=0)
 
     monkeypatch.setattr(sources, "probe_sources", waits_for_others)
-    items = outcomes(museway, [FOX | {"image_urls": [f"https://files.test/{number}.png"]} for number in range(5)])
-    assert told(items) == [(400, "source_unreachable")] * 5
-    assert [item["error"]["message"].rpartition("/")[2][0] for item in items] == list("01234")
+    items = outcomes(museway, [FOX | {"image_urls": [f"https://files.test/{number}.png"]} for number in range(8)])
+    assert told(items) == [(400, "source_unreachable")] * 8
+    assert [item["error"]["message"].rpartition("/")[2][0] for item in items] == list("01234567")
 
 
 def test_a_batch_of_refusals_changes_nothing(museway: World) -> None:

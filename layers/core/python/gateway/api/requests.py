@@ -17,8 +17,6 @@ OutputPath = Annotated[str | None, Field(max_length=512, examples=["renders/spin
 OutputUrlPath = Annotated[str | None, Field(max_length=200, examples=["outputs[0].asset.url"])]
 SessionId = Annotated[str | None, Field(max_length=200, description="Groups calls in the cost view")]
 Metadata = Annotated[dict[str, str] | None, Field(max_length=16, description="Yours; kept and shown, never read")]
-# Building a validator takes milliseconds of every cold start: those of the rarer routes are built at their first call.
-_LATE = True
 
 
 Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]] | None, Field(max_length=100)]
@@ -27,7 +25,7 @@ Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]] | No
 class Choice(BaseModel):
     """What the model must be like where none is named, and which of its offers are wanted where one is."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=_LATE)
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     mode: Annotated[
         str | None,
@@ -117,7 +115,8 @@ class GenerateMedia(Called):
 class GenerateMediaBatch(BaseModel):
     """Typed requests, each as `POST /v1/generate/media` takes it."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=_LATE)
+    # Building a validator takes milliseconds of every cold start; of the rarer routes it is built at the first call.
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     requests: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=BATCH_MAX)]
 

@@ -20,7 +20,8 @@ from gateway.submission.choosing import Priced, price
 from gateway.submission.freezing import Job, differing, frozen, reused
 from gateway.submission.orders import BATCH_MAX, Order
 
-PRICED_AT_ONCE = 16
+PRICED_AT_ONCE = 4
+"""Each may look at eight sources at a time, and the wire has 32 connections: who waits for one loses of its time."""
 _JOBS_PER_TRANSACTION = 33
 
 Outcome = tables.Generation | GatewayError
