@@ -130,6 +130,7 @@ class TestApi:
         assert public == {
             "GET /v1/models",
             "GET /v1/models/{model_id+}",
+            "GET /v1/modes",
             "GET /v1/pricing",
             "POST /v1/callbacks/{provider}",
             "POST /v1/callbacks/{provider}/{generation_id}/{token}",

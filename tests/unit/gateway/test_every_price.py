@@ -279,9 +279,11 @@ def bill(model: Model, made: Quote, outputs: int, usage: Mapping[str, Any]) -> d
         generation_id="gen_1", project_id="demo", key_id="key", session_id=None, model=model.model_id,
         held_micros=made.maximum_micros,
     )  # fmt: skip
-    offers = [{"offer_id": offer.offer_id, "provider": offer.provider, "cost_basis": offer.cost_basis}]
+    frozen = {"offer_id": offer.offer_id, "provider": offer.provider, "cost_basis": offer.cost_basis}
+    offers = [frozen | {"byok": made.terms.byok}]
     order: Any = SimpleNamespace(quote=json.loads(json.dumps(made.to_dict())), offers=offers, fx=None)
     attempt: Any = SimpleNamespace(
-        offer_id=offer.offer_id, usage=usage, outputs=[{}] * outputs, cost_usd=None, own_key_of=None, model=None
-    )
+        offer_id=offer.offer_id, usage=usage, outputs=[{}] * outputs, cost_usd=None, model=None,
+        own_key_of="prj_1" if made.terms.byok else None,
+    )  # fmt: skip
     return billing_record(generation, order, attempt, NOW)
