@@ -121,12 +121,14 @@ def test_the_documentation_is_served(museway: World, monkeypatch: pytest.MonkeyP
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """Everything that is logged from INFO on."""
-    written = io.StringIO()
-    monkeypatch.setattr(telemetry.logger.registered_handler, "stream", written)
-    level = telemetry.logger.log_level
+    written, shown = io.StringIO(), telemetry.logger.registered_handler
+    monkeypatch.setattr(shown, "stream", written)
+    levels = telemetry.logger.log_level, shown.level
     telemetry.logger.setLevel("INFO")
+    shown.setLevel("INFO")
     yield written
-    telemetry.logger.setLevel(level)
+    shown.setLevel(levels[1])
+    telemetry.logger.setLevel(levels[0])
 
 
 def logged(lines: io.StringIO) -> list[dict[str, Any]]:

@@ -19,16 +19,13 @@ from gateway.provider import Accepted, PollOutcome, Provider, Running, Submissio
 from gateway.providers import ApiKey
 from infra.sandbox.addresses import base_urls
 from infra.sandbox.providers import PROVIDERS
-from infra.sandbox.render.audio import SpeechOrder
-from infra.sandbox.render.image import ImageOrder
-from infra.sandbox.render.media import Order
-from infra.sandbox.render.video import VideoOrder
 from infra.sandbox.serving import served_sandbox
 from museway.records import verify
 from tests.integration import world as outside
 from tests.integration.sandbox.support import Received, SandboxControl, WebhookReceiver, until, webhook_receiver
 from tests.integration.world import COMPILED, PROJECT, World
 from tests.samples import Sample, sample_requests
+from tests.trials import MEDIA, PLACEHOLDERS, Trial, check_media, once_by_offer, placed, trials
 from tests.unit.gateway.loopback import answer, serving
 
 SNAPSHOT = catalog.from_compiled("shipped", COMPILED)
@@ -39,55 +36,9 @@ WAIT_SECONDS = 30.0
 PROVIDER = providers.provider
 """Makes adapters of what the published catalog describes, before any world puts its own in the place."""
 
-CLIP_SECONDS = 3.0
-MEDIA: dict[str, tuple[str, Order]] = {
-    "image": ("fox.jpg", ImageOrder("a fox", 640, 640, "jpeg", 0)),
-    "video": ("fox.mp4", VideoOrder("a fox", 640, 360, CLIP_SECONDS, audio=True)),
-    "audio": ("fox.mp3", SpeechOrder("A fox, a fox, a fox and one more.", "alloy", "mp3")),
-}
-PLACEHOLDERS = {kind: f"http://media.test/{name}" for kind, (name, _) in MEDIA.items()}
-"""Samples are made when tests are collected, before the server of the media has its port."""
-
-SECONDS_OF = {
-    "grok-text-to-video-6s": 6.0,  # seed 002, by its name
-    "grok-image-to-video": 6.0,
-    "kling-2-5-image-to-video-pro": 5.0,
-    "veo3-1": 8.0,
-    "veo3-1-fast": 8.0,
-}
-"""Models whose videos have one length, and no input for it."""
-
-SILENT = {("fal", "kling-2-5-image-to-video-pro"), ("kling", "kling-2-5-image-to-video-pro")}
-"""Seed 002 calls its audio included; the model that is served under this name makes none."""
-
 ALIVE = [model for model in SNAPSHOT.models.values() if model.live_offers(CLOCK_STARTS)]
 RETIRED = [model for model in SNAPSHOT.models.values() if not model.live_offers(CLOCK_STARTS)]
-SAMPLES = [
-    sample
-    for model in ALIVE
-    for is_native in ((False, True) if "/" in model.model_id else (False,))
-    for sample in sample_requests(model, PLACEHOLDERS, is_native=is_native)
-]
-"""Typed requests of every model, native ones of those with a slug; side by side, so that the sandbox renders once."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A request that is to be served by one offer of its model."""
-
-    sample: Sample
-    offer: catalog.Offer
-
-    def __str__(self) -> str:
-        return f"{self.sample}@{self.offer.provider}"
-
-
-TRIALS = [
-    Trial(sample, offer)
-    for sample in SAMPLES
-    for offer in sample.model.live_offers(CLOCK_STARTS)
-    if offer.serves(sample.normalized.inputs)
-]
+TRIALS = trials(ALIVE, CLOCK_STARTS)
 
 
 @dataclass
@@ -144,17 +95,8 @@ class Studio:
     media_url: str
 
     def asked(self, sample: Sample) -> dict[str, Any]:
-        """A sample's request, its media where they are served."""
-        asked: dict[str, Any] = _with_urls(sample.body, self.media_url)
-        return asked
-
-
-def _with_urls(value: Any, base_url: str) -> Any:
-    if isinstance(value, dict):
-        return {name: _with_urls(one, base_url) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_with_urls(one, base_url) for one in value]
-    return value.replace("http://media.test", base_url) if isinstance(value, str) else value
+        """Its request, its media where they are served."""
+        return placed(sample, {name: f"{self.media_url}/{name}" for name, _ in MEDIA.values()})
 
 
 @pytest.fixture(scope="module")
@@ -210,11 +152,8 @@ def studio(sandbox_url: str, media_url: str) -> Iterator[Studio]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each offer once, by one door and then the other; with `--whole` every generation type by both."""
     if "trial" in metafunc.fixturenames:
-        by_offer: dict[str, list[Trial]] = {}
-        for trial in TRIALS:
-            by_offer.setdefault(trial.offer.offer_id, []).append(trial)
-        once = [trials[-(number % 2)] for number, trials in enumerate(by_offer.values())]
-        metafunc.parametrize("trial", TRIALS if metafunc.config.getoption("--whole") else once, ids=str)
+        asked = TRIALS if metafunc.config.getoption("--whole") else once_by_offer(TRIALS)
+        metafunc.parametrize("trial", asked, ids=str)
 
 
 def test_a_request_is_made_delivered_and_billed(studio: Studio, trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,27 +180,6 @@ def test_a_request_is_made_delivered_and_billed(studio: Studio, trial: Trial, mo
     check_media(trial, shown["outputs"])
     check_bill(world, sample, estimate, shown)
     assert world.violations(at_rest=True) == []
-
-
-def check_media(trial: Trial, outputs: list[dict[str, Any]]) -> None:
-    """What came is of the promised kind, length and sound."""
-    sample, inputs = trial.sample, trial.sample.normalized.inputs
-    model = sample.model
-    assert outputs
-    assert {output["media_type"].partition("/")[0] for output in outputs} == {model.kind}
-    assert all(output["url"] and output["bytes"] for output in outputs)
-    if model.kind != "video":
-        return
-    if "motion-control" in model.model_id:
-        seconds = CLIP_SECONDS
-    else:
-        seconds = SECONDS_OF.get(model.model_id) or float(inputs["duration"])
-    sounds = {"included": True, "silent": False}.get(str(model.video_audio), sample.has_sound)
-    sounds = inputs.get("generate_audio", sounds) and (trial.offer.provider, model.model_id) not in SILENT
-    for output in outputs:
-        assert output["duration_seconds"] == pytest.approx(seconds, abs=0.2)
-        assert output["has_audio"] == sounds
-        assert output["thumbnail_url"]
 
 
 def check_bill(world: World, sample: Sample, estimate: dict[str, Any], shown: dict[str, Any]) -> None:
@@ -330,6 +248,7 @@ def test_every_offer_is_here() -> None:
 
 
 def test_every_model_is_here() -> None:
-    tried = {sample.model.model_id for sample in SAMPLES if not sample.is_native}
+    samples = [trial.sample for trial in TRIALS]
+    tried = {sample.model.model_id for sample in samples if not sample.is_native}
     assert tried | {model.model_id for model in RETIRED} == set(SNAPSHOT.models)
-    assert {sample.model.model_id for sample in SAMPLES if sample.is_native} == {one for one in tried if "/" in one}
+    assert {sample.model.model_id for sample in samples if sample.is_native} == {one for one in tried if "/" in one}

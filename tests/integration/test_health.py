@@ -10,7 +10,7 @@ from gateway import breaker, health, providers, tables
 from gateway.breaker import CLOSED, HALF_OPEN, OPEN, OfferHealth
 from gateway.provider import Failed, Refused
 from tests.chaos.faults import error_before
-from tests.chaos.stories import two_offers
+from tests.chaos.stories import priced, two_offers
 from tests.integration.test_store import Compared
 from tests.integration.world import World, world
 
@@ -34,10 +34,17 @@ class Outage:
         return UNAVAILABLE
 
 
+def dearer_second(compiled: dict[str, Any]) -> None:
+    """Two offers of every model; the second asks for more, so that the first comes first while it does well."""
+    two_offers(compiled)
+    for model in compiled["models"]:
+        model["offers"][1] = model["offers"][1] | {"costs": priced(model, "0.05")["price_books"]}
+
+
 @pytest.fixture
 def museway() -> Iterator[World]:
     """A world in which every model has two offers."""
-    with world(in_memory=True, models={"nano-banana"}, changed=two_offers) as made:
+    with world(in_memory=True, models={"nano-banana"}, changed=dearer_second) as made:
         yield made
 
 

@@ -34,9 +34,9 @@ T = TypeVar("T")
 MICROS_PER_USD: Final = 1_000_000
 CHOICE: Final = (
     *("mode", "capabilities", "prefer", "quality_min", "max_price_micros"),
-    *("providers", "exclude_providers", "models", "exclude_models"),
+    *("providers", "exclude_providers", "models", "exclude_models", "allow_platform_key"),
 )
-"""What a call may say of the model that is to serve it, beside the model's inputs."""
+"""What a call may say of who is to serve it, beside the model's inputs."""
 FINAL_STATES: Final = frozenset({"completed", "failed", "cancelled"})
 CALL_TIMEOUT_SECONDS: Final = 30.0
 """The HTTP API itself gives up after 30 s, so a longer wait for an answer is in vain."""

@@ -163,8 +163,9 @@ class Client(_Configured):
 
         Without a model, or with `router/NAME` for one, it is chosen: `mode` (`image`, `chat+image`) or `capabilities`
         say what it must do; `prefer` (balanced, price, quality, speed), `quality_min`, `max_price_micros`,
-        `providers`, `exclude_providers`, `models` and `exclude_models` narrow the choice. All these are told from
-        inputs by their names; a model's own input of such a name goes into `inputs`.
+        `providers`, `exclude_providers`, `models` and `exclude_models` narrow the choice. `allow_platform_key` lets a
+        call on a provider key of the project's own fall back to the gateway's. All these are told from inputs by their
+        names; a model's own input of such a name goes into `inputs`.
         """
         paths = {"output_path": output_path, "output_url_path": output_url_path}
         request = MediaRequest.of(model, inputs, kwargs, kind=kind, **paths)

@@ -30,6 +30,21 @@ def test_route(museway: Museway, gateway: FakeGateway) -> None:
     assert json.loads(museway("route", "router/drafts", "--json").stdout) == ROUTE
 
 
+@pytest.mark.parametrize("command", ["run", "estimate", "route"])
+def test_what_is_wanted_is_said_alike(museway: Museway, gateway: FakeGateway, command: str) -> None:
+    options = ["--capabilities", "image-gen,image-edit", "--quality-min", "pro", "--providers", "fal,kie"]
+    museway(command, "prompt=a fox", *options, "--allow-platform-key", "--json")
+    body = gateway.body({"run": "/v1/media/generate"}.get(command, f"/v1/{command}"))
+    body.pop("kind", None)
+    assert body == {
+        "capabilities": ["image-gen", "image-edit"],
+        "quality_min": "pro",
+        "providers": ["fal", "kie"],
+        "allow_platform_key": True,
+        "inputs": {"prompt": "a fox"},
+    }
+
+
 def test_run_by_mode(museway: Museway, gateway: FakeGateway) -> None:
     museway("run", "prompt=a fox", "--mode", "image", "--prefer", "quality", "--json")
     assert gateway.body("/v1/media/generate") == {

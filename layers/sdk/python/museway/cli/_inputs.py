@@ -80,11 +80,18 @@ def given_limits(day: str | None, month: str | None, total: str | None) -> dict[
     return {f"{name}_micros": parse_usd(f"{name}-usd", text) for name, text in texts.items() if text is not None}
 
 
-def wish(*, capabilities: str | None = None, max_usd: str | None = None, **given: str | None) -> dict[str, Any]:
+def wish(
+    *,
+    capabilities: str | None = None,
+    max_usd: str | None = None,
+    allow_platform_key: bool = False,
+    **given: str | None,
+) -> dict[str, Any]:
     """What of a choice was typed; lists of names are split, money is in micros."""
     plain = {"mode", "prefer", "quality_min"}
     said: dict[str, Any] = {name: text if name in plain else parse_names(text) for name, text in given.items()}
     said |= {"capabilities": parse_names(capabilities), "max_price_micros": parse_usd("max-usd", max_usd)}
+    said |= {"allow_platform_key": allow_platform_key or None}
     return {name: value for name, value in said.items() if value is not None}
 
 

@@ -11,13 +11,18 @@ from museway.cli._output import money, progress_bar, say, say_json, say_pairs
 from museway.client import Client, Generation
 from museway.errors import MusewayError
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model's id, as `museway models` lists it.")]
 OptionalModel = Annotated[
     str | None, typer.Argument(metavar="[MODEL]", help="A model's id or router/NAME; none: by mode or capabilities.")
 ]
 Mode = Annotated[str | None, typer.Option(help="image, video, music, speech, ...; several: chat+image.")]
 Prefer = Annotated[str | None, typer.Option(help="balanced, price, quality or speed.")]
 Usd = Annotated[str | None, typer.Option(metavar="USD", help="The most that a call may cost.")]
+Names = Annotated[str | None, typer.Option(metavar="A,B")]
+Tier = Annotated[str | None, typer.Option(help="fast, standard, pro or ultra: the lowest that will do.")]
+PlatformKey = Annotated[
+    bool,
+    typer.Option("--allow-platform-key", help="From a provider key of the project's own, fall back to the gateway's."),
+]
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(metavar="key=value ...", help="Inputs; JSON numbers, booleans, arrays and objects are read."),
@@ -29,8 +34,13 @@ def run(
     model: OptionalModel = None,
     inputs: Inputs = None,
     mode: Mode = None,
+    capabilities: Names = None,
     prefer: Prefer = None,
+    quality_min: Tier = None,
     max_usd: Usd = None,
+    providers: Names = None,
+    exclude_providers: Names = None,
+    allow_platform_key: PlatformKey = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Save the file here.")] = None,
     output_path: Annotated[
         str | None, typer.Option(metavar="PATH", help="The file's name in the project's drive.")
@@ -49,9 +59,12 @@ def run(
     Local files may stand where a URL is expected: museway run MODEL image_url=bicycle.png duration=8
     """
     named, given = called(model, inputs)
-    if named is None and mode is None:
-        raise typer.BadParameter("Name a model, or a --mode.", param_hint="MODEL")
-    choice = wish(mode=mode, prefer=prefer, max_usd=max_usd)
+    if named is None and mode is None and capabilities is None:
+        raise typer.BadParameter("Name a model, a --mode or --capabilities.", param_hint="MODEL")
+    choice = wish(
+        mode=mode, capabilities=capabilities, prefer=prefer, quality_min=quality_min, max_usd=max_usd,
+        providers=providers, exclude_providers=exclude_providers, allow_platform_key=allow_platform_key,
+    )  # fmt: skip
     paths = {"output_path": output_path, "output_url_path": output_url_path}
     with make_client() as client:
         generation = client.submit(named, given, kind=kind, **paths, **choice)

@@ -7,11 +7,11 @@ import typer
 
 from museway._wire import require
 from museway.cli._context import make_client
-from museway.cli._inputs import parse_inputs
+from museway.cli._inputs import called, wish
 from museway.cli._output import money, say, say_json, say_list, say_pairs, say_table
-from museway.cli.generation import AsJson, Inputs, Model
+from museway.cli.generation import AsJson, Inputs, Mode, Names, OptionalModel, PlatformKey, Prefer, Tier, Usd
 
-OptionalModel = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Show this one alone.")]
+OneModel = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Show this one alone.")]
 Kind = Annotated[str | None, typer.Option(help="image, video, audio or text.")]
 Family = Annotated[str | None, typer.Option(help="A family's label, such as seedance-2-fast.")]
 Status = Annotated[str | None, typer.Option(help="active, ending (within 90 days) or retired.")]
@@ -19,7 +19,7 @@ Words = Annotated[str | None, typer.Option("--q", help="Words to look for.")]
 
 
 def models(
-    model: OptionalModel = None,
+    model: OneModel = None,
     kind: Kind = None,
     family: Family = None,
     status: Status = None,
@@ -49,11 +49,27 @@ def pricing(
     say_table(("model", *RATE_HEADS), rows)
 
 
-def estimate(model: Model, inputs: Inputs = None, as_json: AsJson = False) -> None:
+def estimate(
+    model: OptionalModel = None,
+    inputs: Inputs = None,
+    mode: Mode = None,
+    capabilities: Names = None,
+    prefer: Prefer = None,
+    quality_min: Tier = None,
+    max_usd: Usd = None,
+    providers: Names = None,
+    exclude_providers: Names = None,
+    allow_platform_key: PlatformKey = False,
+    as_json: AsJson = False,
+) -> None:
     """Print what a run would cost and how long it would take; starts nothing."""
-    given = parse_inputs(inputs or [])
+    named, given = called(model, inputs)
+    choice = wish(
+        mode=mode, capabilities=capabilities, prefer=prefer, quality_min=quality_min, max_usd=max_usd,
+        providers=providers, exclude_providers=exclude_providers, allow_platform_key=allow_platform_key,
+    )  # fmt: skip
     with make_client() as client:
-        answer = client.estimate(model, given)
+        answer = client.estimate(named, given, **choice)
     if as_json:
         say_json(answer)
         return
@@ -65,6 +81,7 @@ def estimate(model: Model, inputs: Inputs = None, as_json: AsJson = False) -> No
     basis = f"{answer.get('confidence')} confidence, {f'from {runs} runs' if runs else 'not observed yet'}"
     say_pairs(
         [
+            ("model", None if named == answer.get("model") else answer.get("model")),
             ("expected", money(require(answer, "expected_micros", int))),
             ("at most", money(require(answer, "maximum_micros", int))),
             ("takes about", f"{answer.get('estimated_time_seconds')} s ({basis})"),

@@ -7,10 +7,8 @@ import typer
 from museway.cli._context import make_client
 from museway.cli._inputs import called, wish
 from museway.cli._output import money, say, say_json, say_list, say_pairs, say_table
-from museway.cli.generation import AsJson, Inputs, Mode, OptionalModel, Prefer, Usd
+from museway.cli.generation import AsJson, Inputs, Mode, Names, OptionalModel, PlatformKey, Prefer, Tier, Usd
 
-Names = Annotated[str | None, typer.Option(metavar="A,B")]
-Tier = Annotated[str | None, typer.Option(help="fast, standard, pro or ultra: the lowest that will do.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `museway routers list` shows it.")]
 Version = Annotated[int | None, typer.Option(help="One of its versions; default: the present one.")]
 _CANDIDATE = ("model", "provider", "price_micros", "quality", "seconds", "health", "kept", "reason")
@@ -28,6 +26,7 @@ def route(
     max_usd: Usd = None,
     providers: Names = None,
     exclude_providers: Names = None,
+    allow_platform_key: PlatformKey = False,
     as_json: AsJson = False,
 ) -> None:
     """Print which models would serve a request, best first, and why; starts nothing.
@@ -37,7 +36,7 @@ def route(
     named, given = called(model, inputs)
     choice = wish(
         mode=mode, capabilities=capabilities, prefer=prefer, quality_min=quality_min, max_usd=max_usd,
-        providers=providers, exclude_providers=exclude_providers,
+        providers=providers, exclude_providers=exclude_providers, allow_platform_key=allow_platform_key,
     )  # fmt: skip
     with make_client() as client:
         answer = client.route(named, given, **choice)
