@@ -1,6 +1,7 @@
 """Providers that misbehave, against the running system: every generation ends, nothing is paid for twice.
 
-All generations are started first and watched together: what waits for a deadline waits once.
+Each fault strikes a call that one provider alone may serve, and one by mode, which others may serve after it. All
+generations are started first and watched together: what waits for a deadline waits once.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -33,25 +34,39 @@ REASONS = {
     "never_finish": {"provider_lost"},
     "filtered": {"moderated_input", "moderated_output"},
 }
+SAFE_TO_FOLLOW = {"fail_after_accept", "empty_output", "refuse"}
+"""Faults after which it is known that the first provider owes nothing any more: the next one delivers."""
 TIMES = {"truncated_output": 1}
 """Faults that pass; the others stay."""
 RUN = uuid4().hex[:8]
+ALONE = {"providers": ["fal"]}
+BY_MODE = {"mode": "image", "models": ["nano-banana"], "prefer": "price"}
+"""One model, so that its price is known; a mode, so that whatever serves it may follow."""
 SILENCE = f"silence after the call {RUN}"
 
 
-def prompt_under(fault: str) -> str:
+def prompt_under(fault: str, by: str = "alone") -> str:
     """What tells one generation's calls from all others."""
-    return SILENCE if fault == "openai" else f"a fox, {RUN}, under {fault}"
+    return SILENCE if fault == "openai" else f"a fox, {RUN}, {by} under {fault}"
+
+
+def mode(fault: str) -> str:
+    """The name of the call by mode under a fault."""
+    return f"{fault}, by mode"
 
 
 @pytest.fixture(scope="module")
 def ended(local: Local, sandbox: Sandbox) -> dict[str, dict[str, Any]]:
-    """One generation under each fault, and two that time out at a synchronous provider, all ended."""
+    """Two generations under each fault, and one that times out at a synchronous provider, all ended."""
     submitted = {}
-    with Client(url=local.url, api_key=local.api_key) as client, ThreadPoolExecutor(len(FAULTS) + 1) as pool:
+    with Client(url=local.url, api_key=local.api_key) as client, ThreadPoolExecutor(2 * len(FAULTS) + 1) as pool:
+        best = client.route(prompt="a fox", **BY_MODE)["candidates"][0]
         for fault in FAULTS:
-            sandbox.arm(fault, "fal", match=f"{RUN}, under {fault}", times=TIMES.get(fault))
-            submitted[fault] = client.submit("nano-banana", {"prompt": prompt_under(fault)}).id
+            for provider, by in (("fal", "alone"), (best["provider"], "by mode")):
+                sandbox.arm(fault, provider, match=prompt_under(fault, by), times=TIMES.get(fault))
+            alone = client.submit("nano-banana", prompt=prompt_under(fault), **ALONE)
+            by_mode = client.submit(prompt=prompt_under(fault, "by mode"), **BY_MODE)
+            submitted |= {fault: alone.id, mode(fault): by_mode.id}
         sandbox.arm("accept_then_timeout", "openai", match=SILENCE)
         submitted["openai"] = client.submit("openai/gpt-image-2", {"prompt": SILENCE}).id
         return dict(zip(submitted, pool.map(lambda one: finished(client, one), submitted.values()), strict=True))
@@ -72,10 +87,34 @@ def test_every_generation_ends_as_it_should(ended: dict[str, dict[str, Any]], fa
         assert generation["error"]["code"] in REASONS[fault]
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_next_provider_delivers_where_that_is_safe(ended: dict[str, dict[str, Any]], fault: str) -> None:
+    generation = ended[mode(fault)]
+    first, *following = generation["attempts"]
+    assert first["provider"] == generation["routing"]["candidates"][0]["provider"]
+    if fault in SAFE_TO_FOLLOW:
+        assert generation["status"] == "completed"
+        assert following[-1]["provider"] != first["provider"]
+    else:
+        assert generation["status"] in FAULTS[fault]
+        assert following == []
+    assert generation["billed_micros"] == (39_000 if generation["status"] == "completed" else 0)
+
+
 @pytest.mark.parametrize("fault", [*FAULTS, "openai"])
 def test_no_attempt_is_paid_for_twice(ended: dict[str, dict[str, Any]], sandbox: Sandbox, fault: str) -> None:
     paid = [call for call in sandbox.calls() if call["paid"] and call.get("prompt") == prompt_under(fault)]
     assert len(paid) <= len(ended[fault]["attempts"]) == 1
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_no_provider_is_paid_twice_for_a_call_that_others_may_serve(
+    ended: dict[str, dict[str, Any]], sandbox: Sandbox, fault: str
+) -> None:
+    calls = [call for call in sandbox.calls() if call["paid"] and call.get("prompt") == prompt_under(fault, "by mode")]
+    paid = [call["provider"] for call in calls]
+    assert sorted(set(paid)) == sorted(paid)
+    assert set(paid) <= {attempt["provider"] for attempt in ended[mode(fault)]["attempts"]}
 
 
 def test_a_synchronous_call_without_an_answer_is_waited_out_and_released(ended: dict[str, dict[str, Any]]) -> None:

@@ -74,8 +74,9 @@ def bedrock() -> Bedrock:
 
 
 @pytest.fixture
-def world(emulated: Emulated, bedrock: Bedrock, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with outside.world(changed=by_bedrock) as world:
+def world(emulated: Emulated, bedrock: Bedrock) -> Iterator[World]:
+    # Undone before the world undoes its own.
+    with outside.world(changed=by_bedrock) as world, pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(providers, "provider", lambda _name: bedrock)
         with transport.use(httpx.MockTransport(emulated)):
             yield world

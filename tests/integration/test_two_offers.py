@@ -4,7 +4,6 @@ The generation ends: delivered by the first, by the next where that is safe, or 
 for twice, and nothing of what a provider says or is told in secret is heard by anybody (`overheard`).
 """
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -65,8 +64,6 @@ CASES: dict[tuple[str, str], set[str]] = {
     (FETCHED, "drip"): {NEXT, FIRST},
     (FETCHED, "redirect"): {NEXT, FIRST},
 }
-PART = 8
-"""Of the cases, one in so many is asked by `make test`; all with --whole."""
 
 
 @dataclass(frozen=True)
@@ -78,12 +75,15 @@ class Case:
     def __str__(self) -> str:
         return f"{self.provider}-{self.struck}-{self.fault}"
 
-    @property
-    def is_sampled(self) -> bool:
-        return zlib.crc32(str(self).encode()) % PART == 0
-
 
 EVERY = [Case(provider, *case) for provider in OFFERING for case in CASES]
+SAMPLE = [Case(OFFERING[number % len(OFFERING)], *case) for number, case in enumerate(CASES)]
+"""Each fault once, at one provider after the other."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", EVERY if metafunc.config.getoption("--whole") else SAMPLE, ids=str)
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +120,9 @@ def museway(sandbox_url: str) -> Iterator[World]:
         yield made
 
 
-@pytest.mark.parametrize("case", EVERY, ids=str)
 def test_it_ends_right_under_every_fault(
-    museway: World, control: SandboxControl, second: dict[str, str], case: Case, pytestconfig: pytest.Config
+    museway: World, control: SandboxControl, second: dict[str, str], case: Case
 ) -> None:
-    if not (case.is_sampled or pytestconfig.getoption("--whole")):
-        pytest.skip("with --whole")
     arm(control, case)
     generation_id = ordered(museway, case.provider, second[case.provider])
     held_micros = museway.totals().held_micros
@@ -161,4 +158,4 @@ def arm(control: SandboxControl, case: Case) -> None:
 def test_every_fault_that_a_provider_can_have_is_here() -> None:
     webhooks = {"lost_webhook", "duplicate_webhook", "forged_webhook"}
     assert {fault for _, fault in CASES} | webhooks | {"slow"} == set(MOMENTS)
-    assert {case.provider for case in EVERY if case.is_sampled} == set(OFFERING)
+    assert {case.provider for case in SAMPLE} == set(OFFERING)

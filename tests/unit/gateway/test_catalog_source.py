@@ -77,7 +77,7 @@ def test_the_file_is_sound(tmp_path: Path) -> None:
     [
         # YAML itself
         ("modes: [speech]", "modes: [speech", "capabilities", "is not YAML: "),
-        ("name: Fox", "name: Fox: fox", "name: Fox: fox", "is not YAML: mapping values are not allowed here"),
+        ("name: Fox", "name: Fox: fox", "name: Fox: fox", "is not YAML: mapping values are not allowed in this"),
         ("style: {}", "style: *metres", "*metres", "is not YAML: found undefined alias"),
         ("name: Fox", "name: Fox\n    name: Vixen", "name: Vixen", "the key 'name' stands twice in one place"),
         # shapes
@@ -136,7 +136,7 @@ def test_of_several_merged_parts_the_first_is_meant(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("contents", "line"),
     [
-        (b"models: [", 1),
+        (b"models: [", 2),
         (b"family: fox\n\tmodels: []", 2),
         (b"a: b: c", 1),
         (b"family: fox\nmodels: !!python/object:os.x {}", 2),
