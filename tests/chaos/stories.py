@@ -448,6 +448,7 @@ PATHS: dict[str, Path] = {
     "refused by the provider": Path(usual="failed", provider={"script": "refuse"}),
     "answer lost, webhook lost": _LOST,
     "answer lost": Path(provider={"script": "lose_answer"}),
+    "answer lost, found by our id": Path(provider={"script": "lose_answer", "loses_webhooks": True, "finds": True}),
     "webhook lost": Path(provider={"loses_webhooks": True}),
     "webhook before the answer": Path(provider={"script": "call_back_early"}),
     "status flaps": Path(provider={"script": "flap"}),

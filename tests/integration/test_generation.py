@@ -90,6 +90,16 @@ def test_a_lost_answer_that_nobody_tells_of_is_waited_out_and_never_sent_again(m
     assert museway.violations(at_rest=True) == []
 
 
+def test_a_lost_answer_is_found_where_the_provider_can_be_asked_by_our_own_id(museway: World) -> None:
+    museway.provider.script, museway.provider.loses_webhooks, museway.provider.finds = "lose_answer", True, True
+    generation_id = museway.generate()
+    museway.settle_down()
+    assert museway.generation(generation_id)["status"] == "completed"
+    assert museway.clock.seconds < 60
+    assert len(museway.provider.paid) == 1
+    assert museway.violations(at_rest=True) == []
+
+
 def test_output_url_path_points_at_an_unusual_answer(museway: World) -> None:
     status, body, _ = museway.request(
         "POST",

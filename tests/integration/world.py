@@ -138,6 +138,8 @@ class ScriptedProvider:
         self.cost_usd: str | None = None
         """What it says that it charges."""
         self.loses_webhooks = False
+        self.finds = False
+        """Whether it can be asked for the job of an attempt."""
         self.calls_back_by_account = False
         """Whether what it calls back with goes to the account's address and names the job alone."""
         self.extension = "png"
@@ -186,6 +188,12 @@ class ScriptedProvider:
         if script == "lose_answer":
             return Uncertain("no answer")
         return Accepted({"request_id": submission.attempt_id, "endpoint": submission.endpoint})
+
+    def find(self, attempt_id: str, endpoint: str) -> Mapping[str, str]:
+        if not self.finds:
+            return {}
+        known = {"request_id": attempt_id, "endpoint": endpoint} if attempt_id in self.jobs else {}
+        return dict(self.world.faults.around("provider.find", lambda: known))
 
     def poll(self, reference: Mapping[str, str]) -> Any:
         return self.world.faults.around("provider.poll", lambda: self._poll(reference["request_id"]))

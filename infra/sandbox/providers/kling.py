@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from infra.sandbox.jobs import Cause, Job, State
+from infra.sandbox.providers.base import json_object
 from infra.sandbox.providers.fal_apps.base import App, Share, Url, one_of
 from infra.sandbox.providers.fal_apps.videos import VideoApp, counted
 from infra.sandbox.providers.tasks import Ordered, TaskProvider, is_authorized
@@ -114,7 +115,8 @@ class Kling(TaskProvider):
 
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(sandbox)
-        self._external_ids: set[str] = set()
+        self._own_ids: dict[str, str] = {}
+        """The ids of tasks by those that their customers gave them."""
 
     def routes(self) -> list[Route]:
         """Kling's paths."""
@@ -128,15 +130,20 @@ class Kling(TaskProvider):
         """The list of tasks, of which this shows none."""
         return JSONResponse(_said(0, "SUCCEED", [])) if is_authorized(request) else self.problem(401, "")
 
-    async def create(self, request: Request) -> Response:
+    async def begin(self, request: Request) -> tuple[Job, Any] | Response:
         """Accepts a task, whose id at the customer's, if it has one, must be new."""
-        own_id = (await request.json()).get("external_task_id")
-        if own_id in self._external_ids:
+        own_id = (await json_object(request) or {}).get("external_task_id")
+        if own_id in self._own_ids:
             return self.problem(422, f"external_task_id {own_id} is not unique")
-        answer = await super().create(request)
-        if own_id and answer.status_code == 200:
-            self._external_ids.add(own_id)
-        return answer
+        begun = await super().begin(request)
+        if own_id and not isinstance(begun, Response):
+            self._own_ids[own_id] = begun[0].id
+        return begun
+
+    def task_id(self, request: Request) -> str:
+        """The task that is asked about, by either of its ids."""
+        named = super().task_id(request)
+        return self._own_ids.get(named, named)
 
     async def get(self, request: Request) -> Response:
         """A task, by its id under the kind of call that made it."""

@@ -107,6 +107,24 @@ def test_an_accepted_job_whose_answer_was_lost(adapter, submission, control, web
     assert control.paid() == len(control.calls(method="POST")) == 1
 
 
+@pytest.mark.parametrize("fault", ["accept_then_timeout", "bad_json"])
+@pytest.mark.parametrize("name", ["kling"], indirect=True)
+def test_an_accepted_job_whose_answer_was_lost_is_found_by_our_own_id(adapter, submission, control, name, fault):
+    control.arm(fault, name)
+    assert adapter.find(submission.attempt_id, submission.endpoint) == {}
+    assert isinstance(adapter.submit(replace(submission, timeout_seconds=0.5)), Uncertain)
+    reference = adapter.find(submission.attempt_id, submission.endpoint)
+    assert len(ended(adapter, reference).outputs) == 1
+    assert adapter.find(submission.attempt_id, "videos/image2video") == {}
+    assert control.paid() == len(control.calls(method="POST")) == 1
+
+
+@pytest.mark.parametrize("name", ["kie", "wavespeed"], indirect=True)
+def test_who_knows_no_ids_of_ours_is_not_asked(adapter, submission, control):
+    assert adapter.find(submission.attempt_id, submission.endpoint) == {}
+    assert control.calls() == []
+
+
 @pytest.mark.parametrize(("fault", "code"), [("refuse", "provider_auth"), ("rate_limit", "rate_limited")])
 def test_refused(adapter, submission, control, name, fault, code):
     control.arm(fault, name)

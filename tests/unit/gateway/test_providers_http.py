@@ -60,6 +60,40 @@ def poll(data: Any, status: int = 200, **more: Any) -> Any:
     return answering(lambda: adapter().poll(REFERENCE), status, body)[0]
 
 
+FINDING = KIE | {"find": {"path": "/jobs/{endpoint}", "query": {"ours": "{attempt_id}"}}}
+
+
+def find(body: Any, status: int = 200, wire: dict[str, Any] = FINDING) -> tuple[Any, list[httpx.Request]]:
+    return answering(lambda: adapter(wire).find("gen_1-1", "fox/2"), status, body)
+
+
+def test_a_job_is_found_by_our_own_id() -> None:
+    found, (request,) = find({"code": 200, "data": {"taskId": "t-1"}})
+    assert found == {"endpoint": "fox/2", "task_id": "t-1"}
+    assert (request.method, str(request.url)) == ("GET", f"{BASE}/jobs/fox/2?ours=gen_1-1")
+    assert request.headers["authorization"] == "Bearer secret-key"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"code": 404, "data": {"taskId": "t-1"}}),
+        (404, {"code": 200, "data": {"taskId": "t-1"}}),
+        (200, {"code": 200, "data": {}}),
+        (200, {"code": 200, "data": {"taskId": {}}}),
+        (200, b"<html>"),
+        (503, b""),
+        (0, httpx.ReadTimeout("")),
+    ],
+)
+def test_a_job_that_is_not_found_says_nothing(status: int, body: Any) -> None:
+    assert find(body, status)[0] == {}
+
+
+def test_only_who_knows_our_ids_is_asked_for_them() -> None:
+    assert find({}, wire=KIE) == ({}, [])
+
+
 def test_a_job_is_created_as_it_is_described() -> None:
     outcome, (request,) = submit(200, {"code": 200, "msg": "success", "data": {"taskId": "t-1"}})
     assert outcome == Accepted(REFERENCE)

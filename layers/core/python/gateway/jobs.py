@@ -211,12 +211,14 @@ def signal(attempt: tables.Attempt, reference: Mapping[str, str], now: datetime)
     """Note that the provider called back, and the reference that it named if we have none of our own."""
     attempt.change([tables.Attempt.signalled_at.set(ids.timestamp(now))])
     if reference:
-        # Only an answer that got lost leaves the reference open; ours is never overwritten.
-        attempt.change(
-            [tables.Attempt.reference.set(dict(reference))],
-            condition=tables.Attempt.reference.does_not_exist(),
-        )
+        learn(attempt, reference)
     return attempt
+
+
+def learn(attempt: tables.Attempt, reference: Mapping[str, str]) -> None:
+    """Keep a job's reference that came otherwise than by the submission's answer."""
+    # Only an answer that got lost leaves the reference open; ours is never overwritten.
+    attempt.change([tables.Attempt.reference.set(dict(reference))], condition=tables.Attempt.reference.does_not_exist())
 
 
 def name_job(attempt: tables.Attempt, job_id: str) -> bool:

@@ -152,6 +152,13 @@ class Provider(Protocol):
         """Send the one POST. Never raises for what the provider answers or fails to answer."""
         ...
 
+    def find(self, attempt_id: str, endpoint: str) -> Mapping[str, str]:  # noqa: ARG002 - most cannot tell
+        """The reference of the job that was begun under our token, where the provider can tell; else empty.
+
+        Free of charge. That nothing is found says nothing: the job may be on its way.
+        """
+        return {}
+
     def poll(self, reference: Mapping[str, str]) -> PollOutcome:
         """Ask for the job's state and, when it is done, for fresh outputs."""
         ...

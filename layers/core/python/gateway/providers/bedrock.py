@@ -29,6 +29,7 @@ from gateway.provider import (
     MediaBytes,
     MediaObject,
     PollOutcome,
+    Provider,
     Quantity,
     Refused,
     Running,
@@ -52,7 +53,7 @@ _REFUSED = {
 }
 
 
-class Bedrock:
+class Bedrock(Provider):
     """Models of Bedrock, at the address and in the region that the catalog names."""
 
     name = "bedrock"

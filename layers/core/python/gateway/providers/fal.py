@@ -22,6 +22,7 @@ from gateway.provider import (
     ForgedWebhook,
     MediaUrl,
     PollOutcome,
+    Provider,
     Refused,
     Running,
     Submission,
@@ -56,7 +57,7 @@ _MODEL_TROUBLES = frozenset(
 )
 
 
-class Fal:
+class Fal(Provider):
     """The queue API. A job's status URL is the truth; a webhook only says that it is worth asking."""
 
     name = "fal"

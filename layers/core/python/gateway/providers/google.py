@@ -26,6 +26,7 @@ from gateway.provider import (
     MediaBytes,
     MediaUrl,
     PollOutcome,
+    Provider,
     Quantity,
     Refused,
     Running,
@@ -74,7 +75,7 @@ _MODERATED = ("responsible ai", "usage guidelines", "safety settings", "prohibit
 _ACCOUNT_TROUBLES = ("API_KEY_INVALID", "FAILED_PRECONDITION")
 
 
-class Google:
+class Google(Provider):
     """One adapter for the three methods. Only a video is a job: the rest answer with what they made."""
 
     name = "google"

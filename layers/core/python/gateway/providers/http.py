@@ -68,7 +68,7 @@ def adapter(description: Description, key: KeySource) -> Provider:
     return ByEndpoint(description, key) if description.wires else Http(description, key)
 
 
-class ByEndpoint:
+class ByEndpoint(Provider):
     """A provider with several wires: how an endpoint begins says which is spoken."""
 
     def __init__(self, description: Description, key: KeySource) -> None:
@@ -83,6 +83,10 @@ class ByEndpoint:
     def submit(self, submission: Submission) -> SubmitOutcome:
         """Send the one POST of the endpoint's wire."""
         return self._of(submission.endpoint).submit(submission)
+
+    def find(self, attempt_id: str, endpoint: str) -> Mapping[str, str]:
+        """The reference of an attempt's job, asked as its endpoint asks."""
+        return self._of(endpoint).find(attempt_id, endpoint)
 
     def poll(self, reference: Mapping[str, str]) -> PollOutcome:
         """The job's state, asked as its endpoint asks."""
@@ -100,7 +104,7 @@ class ByEndpoint:
         return next(one for beginning, one in self._spoken.items() if endpoint.startswith(beginning))
 
 
-class Http:
+class Http(Provider):
     """A provider by its description. Reads of a job's state are repeatable; the submission is sent once."""
 
     def __init__(self, description: Description, key: KeySource) -> None:
@@ -146,10 +150,17 @@ class Http:
             return Uncertain(f"{self._said} answered with status {status}.")
         if not call.get("reference"):
             return self._finished(answer, told)
-        reference = {name: _text(found(place, told)) for name, place in call["reference"].items()}
-        if not next(iter(reference.values())):
+        reference = self._reference(submission.endpoint, told)
+        if not reference:
             return Uncertain(f"{self._said} answered with status {status} and no job.")
-        return Accepted({"endpoint": submission.endpoint, **{name: one for name, one in reference.items() if one}})
+        return Accepted(reference)
+
+    def find(self, attempt_id: str, endpoint: str) -> Mapping[str, str]:
+        """The job that was begun under an attempt's id, where the provider has a call that knows those."""
+        call = self._wire.get("find")
+        answer = self._ask(call, {"endpoint": endpoint, "attempt_id": attempt_id}) if call else None
+        told = _told(answer) if answer else None
+        return self._reference(endpoint, told) if answer and self._status(answer, told) == 200 else {}
 
     def poll(self, reference: Mapping[str, str]) -> PollOutcome:
         """The job's state, and its outputs once it is finished. What has no jobs has lost what it did not answer."""
@@ -198,6 +209,12 @@ class Http:
         if dialect != signatures.UNSIGNED:
             self._signing_keys.verify(lambda key: signatures.verify(dialect, key, headers, body, job_id, time.time()))
         return reference
+
+    def _reference(self, endpoint: str, told: Any) -> dict[str, str]:
+        """What polling a job needs, from the answer of a submission; empty where that names no job."""
+        named = {name: _text(found(place, told)) for name, place in self._wire["submit"]["reference"].items()}
+        known = {name: one for name, one in named.items() if one}
+        return {"endpoint": endpoint, **known} if next(iter(named.values())) else {}
 
     def _ask(self, call: Mapping[str, Any], reference: Mapping[str, str]) -> transport.Answer | None:
         """Make a call about a job; None when there was no answer, or nothing to ask about."""

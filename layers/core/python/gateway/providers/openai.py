@@ -23,6 +23,7 @@ from gateway.provider import (
     MediaBytes,
     MediaUrl,
     PollOutcome,
+    Provider,
     Quantity,
     Refused,
     Running,
@@ -61,7 +62,7 @@ _MODERATION_CODES = frozenset({"moderation_blocked", "content_policy_violation"}
 Part = tuple[str, tuple[str | None, bytes, str | None]]
 
 
-class OpenAI:
+class OpenAI(Provider):
     """`images/generations`, `images/edits`, `audio/speech`, `chat/completions`, `videos`; source URLs are uploaded."""
 
     name = "openai"

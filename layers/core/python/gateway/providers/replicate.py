@@ -20,6 +20,7 @@ from gateway.provider import (
     ForgedWebhook,
     MediaUrl,
     PollOutcome,
+    Provider,
     Refused,
     Running,
     Submission,
@@ -38,7 +39,7 @@ _MODERATED = ("nsfw content detected", "flagged as sensitive", "(e005)")
 _INVALID_INPUT = "input validation error"
 
 
-class Replicate:
+class Replicate(Provider):
     """Predictions of official models (`owner/name`), and of a version of any other (`owner/name:version`)."""
 
     name = "replicate"

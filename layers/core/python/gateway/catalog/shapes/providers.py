@@ -132,6 +132,8 @@ class WireShape(Strict):
 
     headers: dict[str, str] = {}
     submit: SubmitShape
+    find: CallShape | None = None
+    """Asks for the job of an `{attempt_id}` that was sent along; answered as a submission is."""
     poll: CallShape | None = None
     cancel: CancelShape | None = None
     status: StatusShape | None = None
@@ -150,6 +152,8 @@ class WireShape(Strict):
     def _jobs_can_be_followed(self) -> Self:
         if bool(self.submit.reference) != bool(self.poll and self.state):
             raise ValueError("a job with a reference needs `poll` and `state`, and one without has neither")
+        if self.find and not self.submit.reference:
+            raise ValueError("`find` asks for a job, and there are none")
         if unknown := sorted(set(self.usage) - USAGE):
             raise ValueError(f"'{unknown[0]}' is not one of the quantities {sorted(USAGE)}")
         return self
