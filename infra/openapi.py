@@ -21,7 +21,7 @@ PATH = Path(__file__).resolve().parent.parent / "functions" / "docs" / "openapi.
 DESCRIPTION = """One call reaches every image, video, music, speech and text model; one ledger bills it, to the micro.
 
 Amounts are integer micros of US dollars (`_micros`); one credit is 10,000 micros. Send `Authorization: Bearer mw_...`.
-Every POST that spends takes an `Idempotency-Key`: the same key and body replay the first answer and never pay twice."""
+A POST that spends or creates takes an `Idempotency-Key`: the same key and body replay the first answer and pay once."""
 ERROR = {
     "type": "object",
     "required": ["error", "message", "hint", "request_id"],

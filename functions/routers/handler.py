@@ -11,15 +11,17 @@ from gateway.api.routers import ChangeRouter, CreateRouter, DryRun
 app = api.resolver()
 handler = api.serve(app)
 READING = api.errors(errors.Unauthorized, errors.Forbidden, errors.NotFound, errors.InvalidField)
+REPEATED = (errors.RouterExists, errors.InvalidField, errors.IdempotencyKeyReused)
 CHANGING = READING | api.errors(errors.BadRequest, errors.UnknownModel)
-SAVING = CHANGING | api.errors(errors.BadRequest, errors.UnknownModel, errors.TooManyRouters, errors.RouterExists)
+SAVING = CHANGING | api.errors(errors.BadRequest, errors.UnknownModel, errors.TooManyRouters, *REPEATED)
 
 
 @app.post("/v1/routers", summary="Save a router", tags=["routers"], responses=SAVING)
 def create_router(request: CreateRouter) -> Response[str]:
     """Save what is wanted of a model under a name; a request may then name `router/NAME` as its model."""
-    project_id = api.principal(app, "settings:write").project_id
-    return api.answer(routers.create(project_id, request.name, request.saved()), 201)
+    project_id, key = api.principal(app, "settings:write").project_id, api.idempotency_key(app)
+    router, replayed = routers.create(project_id, request.name, request.saved(), key)
+    return api.answer(router, 201, api.REPLAYED if replayed else {})
 
 
 @app.get("/v1/routers", summary="List routers", tags=["routers"], responses=READING)

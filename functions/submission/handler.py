@@ -23,7 +23,6 @@ REFUSALS = api.errors(
     *(UnknownModel, BadRequest, SourceRefused, PayloadTooLarge, InvalidField),
     *(Unauthorized, InsufficientCredits, SpendingLimitReached, ModelRetired, IdempotencyKeyReused),
 )
-REPLAYED = {"Idempotent-Replayed": "true"}
 BATCH_REFUSALS = api.errors(Unauthorized, InvalidField, PayloadTooLarge, IdempotencyKeyReused)
 
 
@@ -46,10 +45,10 @@ def generate_batch(request: GenerateMediaBatch) -> Response[str]:
 
     principal, key = api.principal(app, "generate"), api.idempotency_key(app)
     outcomes, replayed = batches.submit_batch(principal, request.orders(), key, api.request_id(app))
-    return api.answer(batches.batch_view(outcomes, api.base_url(app)), 202, REPLAYED if replayed else {})
+    return api.answer(batches.batch_view(outcomes, api.base_url(app)), 202, api.REPLAYED if replayed else {})
 
 
 def _submit(order: submission.Order) -> Response[str]:
     principal, key = api.principal(app, "generate"), api.idempotency_key(app)
     generation, replayed = submission.submit(principal, order, key, api.request_id(app))
-    return api.answer(submission.accepted(generation, api.base_url(app)), 202, REPLAYED if replayed else {})
+    return api.answer(submission.accepted(generation, api.base_url(app)), 202, api.REPLAYED if replayed else {})

@@ -54,6 +54,34 @@ def test_the_same_again_changes_nothing_and_another_one_is_refused(museway: Worl
     assert (status, answer["error"]) == (409, "router_exists")
 
 
+def test_an_idempotency_key_makes_one_router_and_answers_as_it_did(museway: World) -> None:
+    headers, body = {"idempotency-key": "drafts-1"}, DRAFTS | {"exclude_providers": ["openai"]}
+    status, made, first = museway.request("POST", "/v1/routers", body, headers=headers)
+    assert (status, "idempotent-replayed" in {name.lower() for name in first}) == (201, False)
+    ask(museway, "PUT", "/v1/routers/drafts", {"mode": "video"})
+    ask(museway, "DELETE", "/v1/routers/drafts")
+    status, again, repeated = museway.request("POST", "/v1/routers", body, headers=headers)
+    assert (status, again, repeated["Idempotent-Replayed"]) == (201, made, "true")
+    assert ask(museway, "GET", "/v1/routers")["items"] == [], "it was answered, not made"
+    for change, field in (({"name": "more"}, "name"), ({"prefer": "speed"}, "prefer")):
+        status, refusal, _ = museway.request("POST", "/v1/routers", body | change, headers=headers)
+        assert (status, refusal["error"], refusal["fields"]) == (422, "idempotency_key_reused", [field])
+    assert save(museway)["version"] == 3
+
+
+def test_of_two_under_one_key_at_once_both_are_answered_with_the_one_router(
+    museway: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = {"idempotency-key": "drafts-1"}
+    _, made, _ = museway.request("POST", "/v1/routers", DRAFTS, headers=headers)
+    real, stale = tables.RouterRequest.stored, [None]
+    monkeypatch.setattr(tables.RouterRequest, "stored", lambda self: stale.pop() if stale else real(self))
+    real_find, unseen = tables.Router.find, [None]
+    monkeypatch.setattr(tables.Router, "find", lambda *key: unseen.pop() if unseen else real_find(*key))
+    status, again, headers = museway.request("POST", "/v1/routers", DRAFTS, headers=headers)
+    assert (status, again, headers["Idempotent-Replayed"]) == (201, made, "true")
+
+
 def test_of_two_that_change_it_at_once_both_make_a_version(museway: World, monkeypatch: pytest.MonkeyPatch) -> None:
     save(museway)
     real, stale = tables.Router.find, tables.Router.find(PROJECT, "drafts")

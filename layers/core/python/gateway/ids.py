@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +29,11 @@ def derived(prefix: str, *parts: str) -> str:
 def digest(value: Any) -> str:
     """A short digest of a value that JSON can say, to tell whether it was another without keeping it."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """The names under which two mappings of digests are not the same."""
+    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
 
 
 def timestamp(moment: datetime) -> str:

@@ -219,8 +219,6 @@ def _checked_time(text: Any) -> str | None:
 
 
 def _repeated(existing: tables.ApiKey, fingerprint: Mapping[str, str]) -> GatewayError:
-    before = existing.fingerprint or {}
-    differing = sorted(name for name in {*before, *fingerprint} if before.get(name) != fingerprint.get(name))
-    if differing:
+    if differing := ids.differing(existing.fingerprint or {}, fingerprint):
         return IdempotencyKeyReused("This Idempotency-Key was used for another key.", fields=differing)
     return AlreadyCreated("This Idempotency-Key has made a key already.", key_id=existing.key_id)

@@ -9,7 +9,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway import catalog, ids, routing, tables
-from gateway.errors import BadRequest, InvalidField, NotFound, RouterExists, TooManyRouters, Unavailable, UnknownModel
+from gateway.errors import (
+    BadRequest,
+    IdempotencyKeyReused,
+    InvalidField,
+    NotFound,
+    RouterExists,
+    TooManyRouters,
+    Unavailable,
+    UnknownModel,
+)
 
 ROUTERS_MAX = 100
 """Of a project; they are listed at once."""
@@ -27,10 +36,13 @@ class Named:
     wish: routing.Wish
 
 
-def create(project_id: str, name: str, wish: routing.Wish) -> dict[str, Any]:
-    """Save a wish under a name; a repeat with the same wish changes nothing.
+def create(
+    project_id: str, name: str, wish: routing.Wish, idempotency_key: str | None = None
+) -> tuple[dict[str, Any], bool]:
+    """Save a wish under a name: the router, and whether it is the first answer to the same key once more.
 
-    Raises InvalidField, UnknownModel, TooManyRouters, and RouterExists where the name has another wish.
+    Without a key, a repeat with the same wish changes nothing. Raises InvalidField, UnknownModel, TooManyRouters,
+    RouterExists where the name has another wish, and IdempotencyKeyReused.
     """
     if not _NAME.fullmatch(name):
         raise InvalidField(
@@ -38,16 +50,20 @@ def create(project_id: str, name: str, wish: routing.Wish) -> dict[str, Any]:
             field="name",
         )
     _check(wish)
+    asked = {"name": name, **_shown(asdict(wish))}
+    request = tables.RouterRequest.of(project_id, idempotency_key, name, asked) if idempotency_key else None
     for _ in range(_TRIES_MAX):
+        if request and (before := request.stored()):
+            return _replayed(project_id, before, request), True
         existing = tables.Router.find(project_id, name)
         if existing is not None and existing.deleted_at is None:
             if _wish(existing.wish) == wish:
-                return view(existing)
+                return view(existing), False
             raise RouterExists(f"There is a router '{name}' already, and it says something else.")
         if len(_living(project_id)) >= ROUTERS_MAX:
             raise TooManyRouters(f"A project has {ROUTERS_MAX} routers at most.", maximum=ROUTERS_MAX)
-        if written := _written(project_id, name, wish, existing):
-            return view(written)
+        if written := _written(project_id, name, wish, existing, request):
+            return view(written), False
     raise _busy()
 
 
@@ -102,15 +118,12 @@ def version_of(project_id: str, name: str, version: int | None) -> Named:
 
 def view(router: tables.Router) -> dict[str, Any]:
     """The contract's shape of a router."""
-    return {
-        "name": router.name,
-        "model": f"router/{router.name}",
-        "version": int(router.version),
-        **_shown(router.wish),
-        "created_at": router.created_at,
-        "changed_at": router.changed_at,
-        "deleted_at": router.deleted_at,
-    }
+    moments = {name: getattr(router, name) for name in ("created_at", "changed_at", "deleted_at")}
+    return _view(router.name, int(router.version), router.wish) | moments
+
+
+def _view(name: str, version: int, wish: Mapping[str, Any]) -> dict[str, Any]:
+    return {"name": name, "model": f"router/{name}", "version": version, **_shown(wish)}
 
 
 def _check(wish: routing.Wish) -> None:
@@ -123,7 +136,22 @@ def _check(wish: routing.Wish) -> None:
         snapshot.model(model_id)
 
 
-def _written(project_id: str, name: str, wish: routing.Wish, existing: tables.Router | None) -> tables.Router | None:
+def _replayed(project_id: str, before: tables.RouterRequest, request: tables.RouterRequest) -> dict[str, Any]:
+    """What the first request under an Idempotency-Key was answered. Raises IdempotencyKeyReused for another one."""
+    if fields := ids.differing(before.fingerprint, request.fingerprint):
+        raise IdempotencyKeyReused("This Idempotency-Key was used for another router.", fields=fields)
+    made = _find_version(project_id, before.name, int(before.version))
+    moments = {"created_at": made.created_at, "changed_at": made.created_at, "deleted_at": None}
+    return _view(before.name, int(before.version), made.wish) | moments
+
+
+def _written(
+    project_id: str,
+    name: str,
+    wish: routing.Wish,
+    existing: tables.Router | None,
+    request: tables.RouterRequest | None = None,
+) -> tables.Router | None:
     """The router with its next version; None when somebody else was first."""
     now = ids.timestamp(ids.now())
     router = tables.Router(
@@ -138,6 +166,9 @@ def _written(project_id: str, name: str, wish: routing.Wish, existing: tables.Ro
     try:
         with tables.transaction() as tx:
             tx.insert("version", tables.RouterVersion.of(router))
+            if request is not None:
+                request.version = router.version
+                tx.insert("request", request)
             if existing is None:
                 tx.insert("router", router)
             else:

@@ -89,6 +89,10 @@ def idempotency_key(app: APIGatewayHttpResolver) -> str | None:
     return key
 
 
+REPLAYED = {"Idempotent-Replayed": "true"}
+"""Said of an answer that is the first to its Idempotency-Key, once more."""
+
+
 def base_url(app: APIGatewayHttpResolver) -> str:
     """Where the caller reached us, for links in answers."""
     domain = app.current_event.raw_event["requestContext"].get("domainName", "")

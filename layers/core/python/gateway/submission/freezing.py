@@ -98,9 +98,7 @@ def check_same(stored: tables.Order, order: Order) -> None:
 
 def differing(stored: tables.Order, fingerprint: Mapping[str, str]) -> list[str]:
     """The fields in which an order differs from the one that was stored."""
-    before = stored.fingerprint
-    names = sorted(name for name in {*before, *fingerprint} if before.get(name) != fingerprint.get(name))
-    return [name.removeprefix("inputs.") for name in names]
+    return [name.removeprefix("inputs.") for name in ids.differing(stored.fingerprint, fingerprint)]
 
 
 def reused(fields: Sequence[str]) -> IdempotencyKeyReused:

@@ -11,7 +11,7 @@ from gateway.tables.health import HealthSnapshot, OutcomeCount
 from gateway.tables.items import Item, connection, listed, page, unchanged
 from gateway.tables.jobs import Attempt, Generation, JobReference, Order
 from gateway.tables.ledger import Balance, Entry, Hold, Record, Spending
-from gateway.tables.projects import ApiKey, ListedKey, Project, ProviderKey, Router, RouterVersion
+from gateway.tables.projects import ApiKey, ListedKey, Project, ProviderKey, Router, RouterRequest, RouterVersion
 from gateway.tables.transactions import ConditionFailed, Transaction, transaction
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Record",
     "ReferenceRates",
     "Router",
+    "RouterRequest",
     "RouterVersion",
     "Spending",
     "Transaction",

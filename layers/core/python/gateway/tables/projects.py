@@ -1,15 +1,17 @@
 """The projects table.
 
 `PROJECT#<id> / PROJECT`, `KEY#<key_id> / KEY`, and for each key `PROJECT#<id> / KEY#<created_at>#<key_id>`,
-which lists it. `PROJECT#<id> / ROUTER#<name>` is a saved router, `ROUTER_VERSION#<name>#nnnnnn` what it ever was.
+which lists it. `PROJECT#<id> / ROUTER#<name>` is a saved router, `ROUTER_VERSION#<name>#nnnnnn` what it ever was,
+`ROUTER_REQUEST#<digest>` which one an Idempotency-Key has made.
 `PROVIDER_KEY#<project_id>#<provider> / PROVIDER_KEY` stands apart from the project, whose item more may read.
 """
 
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
+from gateway import ids
 from gateway.tables.items import Item, TableNamed, page_of_partition
 
 
@@ -149,6 +151,29 @@ class Router(Item):
     def all_of(cls, project_id: str) -> list[Self]:
         """A project's routers by name, those that are deleted too."""
         return list(cls.query(f"PROJECT#{project_id}", cls.sk.startswith("ROUTER#"), consistent_read=True))
+
+
+class RouterRequest(Item):
+    """Which router an Idempotency-Key has made, and of what request."""
+
+    class Meta(metaclass=TableNamed):
+        setting = "projects_table"
+
+    name = UnicodeAttribute()
+    version = NumberAttribute()
+    fingerprint = JSONAttribute()
+    """A digest by field: what differs can be named, never shown."""
+
+    @classmethod
+    def of(cls, project_id: str, idempotency_key: str, name: str, asked: Mapping[str, Any]) -> Self:
+        """A request to make a router, not written yet; `asked` are all of its fields."""
+        fingerprint = {field: ids.digest(value) for field, value in asked.items()}
+        sk = ids.derived("request", project_id, idempotency_key)
+        return cls(f"PROJECT#{project_id}", f"ROUTER_REQUEST#{sk}", name=name, fingerprint=fingerprint)
+
+    def stored(self) -> Self | None:
+        """The first request under its key."""
+        return self.find_at(self.pk, self.sk)
 
 
 class RouterVersion(Item):
