@@ -149,7 +149,8 @@ class System:
         emulator, sandbox_url = Emulator(f"http://{HOST}:{emulator_port}"), f"http://{HOST}:{sandbox_port}"
         with self.console.phase("Starting the AWS emulator and the sandbox"):
             self._spawn("emulator", ["infra.local.emulator"], self._emulator_environment(emulator))
-            self._spawn("sandbox", ["infra.sandbox", "--port", str(sandbox_port)], service_environment())
+            sandbox = ["infra.sandbox", "--port", str(sandbox_port), "--s3-endpoint", emulator.url]
+            self._spawn("sandbox", sandbox, service_environment())
             self._await_answer("emulator", f"{emulator.url}/_ministack/ready")
             self._await_answer("sandbox", f"{sandbox_url}/health")
         return emulator, sandbox_url

@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 
+from infra.sandbox import buckets
 from infra.sandbox.server import JOB_SECONDS, create_app
 from infra.sandbox.serving import listening_socket, serve_on, url_of
 
@@ -18,13 +19,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--base-url", help="the URL that clients reach it at; default http://HOST:PORT")
     parser.add_argument("--job-seconds", type=float, default=JOB_SECONDS, help="how long a queue job takes")
+    parser.add_argument(
+        "--s3-endpoint", help="the emulator's S3, for providers that deliver into a bucket; default none"
+    )
     options = parser.parse_args(arguments)
     try:
         bound = listening_socket(options.host, options.port)
     except OSError as error:
         parser.exit(1, f"Cannot listen on port {options.port}: {error.strerror}. Choose another --port.\n")
     url = options.base_url or url_of(bound)
-    app = create_app(url, job_seconds=options.job_seconds)
+    put_object = buckets.at(options.s3_endpoint) if options.s3_endpoint else buckets.nowhere
+    app = create_app(url, job_seconds=options.job_seconds, put_object=put_object)
 
     async def run() -> None:
         stop = asyncio.Event()

@@ -29,33 +29,36 @@ never_finish         ending      accepted and paid; a queue job stays in progres
                                  like accept_then_timeout
 fail_after_accept    ending      accepted and paid, then failed: fal COMPLETED with `error` and `error_type`,
                                  result 500; OpenAI and ElevenLabs 500; Bedrock 424
-                                 `ModelErrorException`; Replicate `failed`
+                                 `ModelErrorException`, its jobs `Failed`; Replicate `failed`
 filtered             ending      moderation: fal accepts, then COMPLETED whose result is 422
                                  `content_policy_violation`; OpenAI refuses, 400 `moderation_blocked`, unpaid,
                                  but a chat is paid and ends with `finish_reason: content_filter`; ElevenLabs
-                                 refuses, 400 `bad_prompt`, unpaid; Bedrock `finish_reasons` at 200; Replicate
-                                 `failed`, in the words of the model's own checker
+                                 refuses, 400 `bad_prompt`, unpaid; Bedrock `finish_reasons` or `stopReason` at
+                                 200, its jobs `Failed`; Replicate `failed`, in the words of the model's own
+                                 checker
 empty_output         ending      success without output: fal `images: []`, `video: null`, `audio: null`;
                                  OpenAI `data: []`, speech of no bytes, a chat of no words; ElevenLabs no bytes;
-                                 Bedrock `images: []`; Replicate `output: null` or `[]`
+                                 Bedrock `images: []`, no text, a job that wrote nothing; Replicate `output: null`
+                                 or `[]`
 expired_output_url   output      the output's URL answers 404 for ever; Bedrock, ElevenLabs and OpenAI have no
-                                 URLs, so no effect there
+                                 URLs, so no effect there, but what a job of Bedrock's wrote is not there
 wrong_content_type   output      the file's header says `text/html` for ever, the bytes are right; OpenAI's
                                  pictures are in another format than asked
-huge_output          output      the file announces and begins 64 GiB, and so does a picture as base64 in JSON
+huge_output          output      the file announces and begins 64 GiB, and so does a picture as base64 in JSON; no
+                                 effect on what is written into a bucket
 truncated_output     download    one download announces its whole length and breaks off half way; of base64 in
-                                 JSON, half of the file
+                                 JSON, and of what is written into a bucket, half of the file
 lost_webhook         webhook     the true webhook is not sent
 duplicate_webhook    webhook     the true webhook is sent once more after it was acknowledged
 forged_webhook       webhook     before the true one comes one with an invented payload and a key that is
                                  not the provider's
 none                 -           clears the provider's faults (`*`: all)
 
-Status, result and cancel calls are struck by the submission faults and by `slow` only if `match` is given and
-found in their path from `/requests/` on (Replicate: `/predictions/`, ModelArk: `/tasks/`, xAI: `/videos/`, Google:
-`/operations/`): match `/status` strikes status calls and no submission. Downloads of files that have URLs are struck in
-the same way if `match` is found in `/files/NAME`: by refuse (403), rate_limit, server_error, accept_then_timeout, html,
-drip and redirect.
+Status, result and cancel calls are struck by the submission faults and by `slow` only if `match` is given and found
+in their path from `/requests/` on (Replicate: `/predictions/`, ModelArk: `/tasks/`, xAI: `/videos/`, Google:
+`/operations/`, Bedrock: `/async-invoke/`): match `/status` strikes status calls and no submission. Downloads of files
+that have URLs are struck in the same way if `match` is found in `/files/NAME`: by refuse (403), rate_limit,
+server_error, accept_then_timeout, html, drip and redirect.
 
 ModelArk and xAI fail and are empty as their statuses have it; ModelArk's moderation fails a video and refuses a
 picture, xAI's is done and paid for, with `respect_moderation: false`. Their pictures are as OpenAI's. xAI has no

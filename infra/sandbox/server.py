@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 
+from infra.sandbox.buckets import PutObject, nowhere
 from infra.sandbox.calls import Recorder
 from infra.sandbox.control import Controls
 from infra.sandbox.providers import PROVIDERS
@@ -19,13 +20,14 @@ from infra.sandbox.state import Sandbox
 JOB_SECONDS = 1.0
 
 
-def create_app(base_url: str, *, job_seconds: float = JOB_SECONDS) -> Starlette:
+def create_app(base_url: str, *, job_seconds: float = JOB_SECONDS, put_object: PutObject = nowhere) -> Starlette:
     """The sandbox that clients reach at `base_url` (it is in every URL it gives out).
 
-    Queue jobs take `job_seconds`, or as long as their rendering. `app.state.sandbox` is the Sandbox. Nothing
-    is started before the first call, so the app also works in process, as the transport of an HTTP client.
+    Queue jobs take `job_seconds`, or as long as their rendering; `put_object` is the S3 of whoever wants outputs in a
+    bucket. `app.state.sandbox` is the Sandbox. Nothing is started before the first call, so the app also works in
+    process, as the transport of an HTTP client.
     """
-    sandbox = Sandbox(base_url, job_seconds)
+    sandbox = Sandbox(base_url, job_seconds, put_object)
     providers = {name: provider(sandbox) for name, provider in PROVIDERS.items()}
 
     @asynccontextmanager

@@ -14,6 +14,7 @@ from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
 from starlette.applications import Starlette
 
+from infra.sandbox.buckets import PutObject, nowhere
 from infra.sandbox.server import JOB_SECONDS, create_app
 
 STOP_TIMEOUT_SECONDS = 10.0
@@ -58,7 +59,9 @@ async def serve_on(bound: socket.socket, app: Starlette, stopped: Callable[[], A
 
 
 @contextmanager
-def served_sandbox(*, job_seconds: float = JOB_SECONDS, host: str = "127.0.0.1") -> Iterator[str]:
+def served_sandbox(
+    *, job_seconds: float = JOB_SECONDS, host: str = "127.0.0.1", put_object: PutObject = nowhere
+) -> Iterator[str]:
     """A sandbox on a free port for the length of the block; gives its URL.
 
     It runs in a thread of its own, so that blocking clients can be used. Leaving the block stops it.
@@ -70,7 +73,8 @@ def served_sandbox(*, job_seconds: float = JOB_SECONDS, host: str = "127.0.0.1")
 
     def run() -> None:
         try:
-            loop.run_until_complete(serve_on(bound, create_app(url, job_seconds=job_seconds), stop.wait))
+            app = create_app(url, job_seconds=job_seconds, put_object=put_object)
+            loop.run_until_complete(serve_on(bound, app, stop.wait))
         finally:
             loop.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from infra.sandbox.buckets import PutObject
 from infra.sandbox.calls import Calls
 from infra.sandbox.faults import Faults
 from infra.sandbox.files import Files
@@ -13,9 +14,10 @@ from infra.sandbox.studio import Studio
 
 
 class Sandbox:
-    """The parts of one sandbox. `base_url` is where clients reach it, without a trailing slash."""
+    """The parts of one sandbox. `base_url` is where clients reach it, `put_object` what its customers' buckets are."""
 
-    def __init__(self, base_url: str, job_seconds: float) -> None:
+    def __init__(self, base_url: str, job_seconds: float, put_object: PutObject) -> None:
+        self.put_object = put_object
         self.base_url = base_url.rstrip("/")
         self.faults = Faults()
         # Set before the server stops, so that calls which hang on purpose do not delay it.

@@ -1,7 +1,6 @@
-"""Stability's pictures on Amazon Bedrock, `https://bedrock-runtime.REGION.amazonaws.com`; the emulator makes none.
+"""Amazon Bedrock, `https://bedrock-runtime.REGION.amazonaws.com`: Stability's pictures, Nova's texts, Luma's videos.
 
-Fields are those of AWS's user guide, errors those of botocore's model. Signatures are not verified: that there is one
-is all that is asked.
+The emulator's own makes no pictures, and its jobs write nothing. Fields are those of AWS's user guide.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ import asyncio
 import base64
 import json
 import uuid
-from typing import Annotated, Any, Literal
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -21,11 +21,16 @@ from infra.sandbox.answers import huge
 from infra.sandbox.calls import call_of
 from infra.sandbox.faults import Moment
 from infra.sandbox.providers.base import Provider, json_object, prompt_in
+from infra.sandbox.providers.bedrock_errors import invalid, unauthorized, wrong
+from infra.sandbox.providers.bedrock_jobs import Invocations
+from infra.sandbox.providers.bedrock_texts import BY_PROFILE_ONLY, NOVA, PROFILES, ConverseRequest
 from infra.sandbox.providers.fal_apps.shapes import of_area, ratio_of
 from infra.sandbox.render.image import ImageFormat, ImageOrder
+from infra.sandbox.state import Sandbox
 
 PIXELS = 1024**2
 FILTERED = "Filter reason: prompt"
+UNKNOWN = "The provided model identifier is invalid."
 _FORMATS: dict[str, ImageFormat] = {"PNG": "png", "JPEG": "jpeg"}
 _TROUBLES: dict[str, tuple[int, str, str]] = {
     "refuse": (403, "AccessDeniedException", "You don't have access to the model with the specified model ID."),
@@ -52,35 +57,63 @@ class PictureRequest(BaseModel):
         return of_area(ratio_of(self.aspect_ratio), PIXELS, 64)
 
 
+Form = TypeVar("Form", bound=BaseModel)
+Maker = Callable[[Form, str, str | None], Awaitable[Response]]
+"""(the request, the text that faults are matched with, the name of the ending fault) -> the answer."""
+
+
 class Bedrock(Provider):
-    """Synchronous: the answer has the picture in it."""
+    """Pictures and texts are in the answer; videos are jobs."""
 
     name = "bedrock"
+    queue_calls_from = "/async-invoke/"
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__(sandbox)
+        self._invocations = Invocations(self)
 
     def routes(self) -> list[Route]:
-        """The one operation."""
-        return [Route("/model/{model}/invoke", self.invoke, methods=["POST"])]
+        """Bedrock's paths."""
+        return [
+            Route("/model/{model}/invoke", self.invoke, methods=["POST"]),
+            Route("/model/{model}/converse", self.converse, methods=["POST"]),
+            *self._invocations.routes(),
+        ]
 
     def trouble(self, fault: str) -> Response:
         """`{"message"}`, and the error's name in a header."""
-        return _error(*_TROUBLES[fault])
+        return wrong(*_TROUBLES[fault])
 
     async def invoke(self, request: Request) -> Response:
-        """A picture as base64, as the faults leave it."""
-        if not request.headers.get("authorization", "").startswith(("AWS4-HMAC-SHA256 ", "Bearer ")):
-            return _error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
+        """A picture as base64."""
+        known = request.path_params["model"].startswith("stability.")
+        return await self._answer(request, None if known else UNKNOWN, PictureRequest, self._drawn)
+
+    async def converse(self, request: Request) -> Response:
+        """What the model says, with the tokens that it cost."""
+        model = request.path_params["model"]
+        unknown = BY_PROFILE_ONLY.format(model) if model in NOVA else UNKNOWN
+        return await self._answer(request, None if model in PROFILES else unknown, ConverseRequest, self._said)
+
+    async def _answer(self, request: Request, unknown: str | None, form: type[Form], make: Maker[Form]) -> Response:
+        """The way of every call that is answered with the result, as the faults leave it.
+
+        `unknown` says why the model cannot be called so.
+        """
+        if (denied := unauthorized(request)) is not None:
+            return denied
         call, body = call_of(request), await json_object(request)
         call.prompt = prompt_in(body or {})
         text = f"{call.prompt}\n{call.path}"
         fault = self.submission_fault(text)
         if (refused := self.refusal(fault)) is not None:
             return refused
-        if not request.path_params["model"].startswith("stability."):
-            return _error(400, "ValidationException", "The provided model identifier is invalid.")
+        if unknown is not None:
+            return wrong(400, "ValidationException", unknown)
         try:
-            wanted = PictureRequest.model_validate(body)
+            wanted = form.model_validate(body)
         except ValidationError as error:
-            return _invalid(error)
+            return invalid(error)
         ending = self.sandbox.faults.take(Moment.ENDING, self.name, text)
         call.accept(request_id=str(uuid.uuid4()))
         await asyncio.sleep(self.sandbox.faults.take_delay(self.name, text))
@@ -88,7 +121,7 @@ class Bedrock(Provider):
             return self.no_answer(ending)
         if ending is not None and ending.name == "fail_after_accept":
             return self.trouble("model_error")
-        answer = await self._drawn(wanted, text, ending.name if ending else None)
+        answer = await make(wanted, text, ending.name if ending else None)
         answer.headers["x-amzn-requestid"] = str(call.request_id)
         return self.spoiled(fault, answer)
 
@@ -106,18 +139,12 @@ class Bedrock(Provider):
         content = media.content[: len(media.content) // 2] if flaw == "truncated_output" else media.content
         return _pictures([base64.b64encode(content).decode()], [None], wanted.seed)
 
+    async def _said(self, wanted: ConverseRequest, text: str, ending: str | None) -> Response:
+        body = json.dumps(wanted.answer(ending)).encode()
+        beginning = b'{"output": {"message": {"content": [{"text": "'
+        return self.flawed(body, "application/json", text, beginning=beginning, filling=b"A")
+
 
 def _pictures(images: list[str], reasons: list[str | None], seed: int) -> Response:
     told: dict[str, Any] = {"seeds": [seed] * len(images), "finish_reasons": reasons, "images": images}
     return JSONResponse(told)
-
-
-def _invalid(error: ValidationError) -> Response:
-    first = error.errors(include_url=False, include_context=False)[0]
-    where = "/".join(str(part) for part in first["loc"])
-    return _error(400, "ValidationException", f"Malformed input request: #/{where}: {first['msg']}")
-
-
-def _error(status: int, kind: str, message: str) -> Response:
-    headers = {"x-amzn-ErrorType": f"{kind}:http://internal.amazon.com/coral/com.amazon.bedrock/"}
-    return Response(json.dumps({"message": message}), status, headers=headers, media_type="application/json")

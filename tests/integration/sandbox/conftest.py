@@ -16,9 +16,22 @@ from tests.integration.sandbox.support import SandboxControl, WebhookReceiver, w
 JOB_SECONDS = 0.05
 
 
+Objects = dict[tuple[str, str], tuple[bytes, str]]
+"""By bucket and key: content and media type."""
+
+
 @pytest.fixture(scope="session")
-def sandbox_url() -> Iterator[str]:
-    with served_sandbox(job_seconds=JOB_SECONDS) as url:
+def objects() -> Objects:
+    """What the sandbox has put into buckets."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def sandbox_url(objects: Objects) -> Iterator[str]:
+    def put_object(bucket: str, key: str, content: bytes, media_type: str) -> None:
+        objects[bucket, key] = content, media_type
+
+    with served_sandbox(job_seconds=JOB_SECONDS, put_object=put_object) as url:
         yield url
 
 

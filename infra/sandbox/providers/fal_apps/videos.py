@@ -14,7 +14,7 @@ from infra.sandbox.render.media import Order
 from infra.sandbox.render.video import VideoOrder
 from infra.sandbox.sources import Found
 
-SIDES = {"480p": 480, "720p": 720, "768p": 768, "1080p": 1080, "4k": 2160}
+SIDES = {"480p": 480, "540p": 540, "720p": 720, "768p": 768, "1080p": 1080, "4k": 2160}
 # A picture that is narrower or wider is cropped.
 PICTURE_RATIO_MAX = 2.5
 GROK_RATIOS = "16:9 4:3 3:2 1:1 2:3 3:4 9:16"
