@@ -77,7 +77,7 @@ class Grant:
     resource: str
     """A table, a dead-letter queue, or one of `jobs_stream`, `drive`, `inbox`, `machine` (the state machine),
     `executions` and `task_tokens` (of it), `bus`, `provider_keys` (the operator's), `project_keys_key` (which encrypts
-    the projects' own), `bedrock_models` and `bedrock_jobs`."""
+    the projects' own), `bedrock_models`, `bedrock_profiles` and `bedrock_jobs`."""
     actions: str
     """Action names without their service, separated by spaces."""
     index: str = ""
@@ -158,7 +158,7 @@ _CALL_PROVIDERS = (
     Grant("project_keys_key", "Decrypt"),
 )
 """With the operator's keys, or one of the project's own: nothing else of a project is seen."""
-_INVOKE_MODELS = (Grant("bedrock_models", "InvokeModel"), Grant("bedrock_jobs", "InvokeModel"))
+_INVOKE_MODELS = tuple(Grant(f"bedrock_{resource}", "InvokeModel") for resource in ("models", "profiles", "jobs"))
 """To converse and to start a job take the same permission as to invoke (botocore's model of bedrock-runtime)."""
 _ASK_ABOUT_JOBS = Grant("bedrock_jobs", "GetAsyncInvoke")
 

@@ -19,6 +19,7 @@ _WILDCARDS = {
     "objects": "Objects are named by project and generation; whose, the function decides from the caller's key.",
     "executions": "Executions are named by their generation; these are the executions of our machine alone.",
     "bedrock_models": "Which models are offered is data of the catalog, and so is the region in which they are called.",
+    "bedrock_profiles": "Which models are offered is data of the catalog; these are the account's own.",
     "bedrock_jobs": "Jobs are named by Bedrock when they start; these are the account's own.",
     "task_tokens": "IAM's reference gives this action no resource: what it answers is named by an unguessable token.",
 }
@@ -129,6 +130,10 @@ class Estate(Construct):
             "bus": Resource("events", bus.event_bus_arn, "EVENT_BUS", bus.event_bus_name),
             # The region is the one of the provider's address in the catalog; a foundation model is no account's own.
             "bedrock_models": Resource("bedrock", f"arn:{Aws.PARTITION}:bedrock:*::foundation-model/*"),
+            # A call by an inference profile takes a grant for it and for the model, wherever it is served.
+            "bedrock_profiles": Resource(
+                "bedrock", f"arn:{Aws.PARTITION}:bedrock:*:{Aws.ACCOUNT_ID}:inference-profile/*"
+            ),
             "bedrock_jobs": Resource("bedrock", f"arn:{Aws.PARTITION}:bedrock:*:{Aws.ACCOUNT_ID}:async-invoke/*"),
             "provider_keys": Resource("secretsmanager", secret, "PROVIDER_SECRET_ARN", secret),
             "project_keys_key": Resource("kms", key.key_arn, "PROJECT_KEYS_KEY_ARN", key.key_arn),
