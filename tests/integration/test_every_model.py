@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway import catalog, ledger, providers, tables, transport
+from gateway import aws, catalog, ledger, providers, tables, transport
 from gateway.provider import Accepted, PollOutcome, Provider, Running, Submission, SubmitOutcome
 from gateway.providers import ApiKey
 from infra.sandbox.addresses import base_urls
@@ -40,17 +40,22 @@ ALIVE = [model for model in SNAPSHOT.models.values() if model.live_offers(CLOCK_
 RETIRED = [model for model in SNAPSHOT.models.values() if not model.live_offers(CLOCK_STARTS)]
 TRIALS = trials(ALIVE, CLOCK_STARTS)
 
+Objects = dict[tuple[str, str], bytes]
+"""By bucket and key."""
+
 
 @dataclass
 class Awaited:
     """A real adapter in virtual time, which stands still while the sandbox works.
 
-    What the sandbox calls back with comes through the world's own door, a virtual second after the submission.
+    What the sandbox calls back with comes through the world's own door, a virtual second after the submission. What it
+    has put into a bucket lies in the world's when a job is found done: what stands for AWS is called by one thread.
     """
 
     adapter: Provider
     world: World
     webhooks: WebhookReceiver
+    objects: Objects
 
     @property
     def name(self) -> str:
@@ -71,6 +76,9 @@ class Awaited:
             return not isinstance(outcomes[-1], Running)
 
         until(is_over, "the sandbox ends the job", WAIT_SECONDS)
+        while self.objects:
+            (bucket, key), content = self.objects.popitem()
+            aws.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
         return outcomes[-1]
 
     def cancel(self, reference: Mapping[str, str]) -> bool:
@@ -100,9 +108,18 @@ class Studio:
 
 
 @pytest.fixture(scope="module")
-def sandbox_url() -> Iterator[str]:
+def objects() -> Objects:
+    """What the sandbox has put into buckets, and nobody has fetched."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def sandbox_url(objects: Objects) -> Iterator[str]:
+    def put_object(bucket: str, key: str, content: bytes, _media_type: str) -> None:
+        objects[bucket, key] = content
+
     # Almost at once: what is charged by its time must take some.
-    with served_sandbox(job_seconds=0.01) as url:
+    with served_sandbox(job_seconds=0.01, put_object=put_object) as url:
         yield url
 
 
@@ -123,17 +140,17 @@ class OperatorsKeys:
 
 
 @contextmanager
-def _real_providers(world: World, webhooks: WebhookReceiver) -> Iterator[None]:
+def _real_providers(world: World, webhooks: WebhookReceiver, objects: Objects) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(providers, "_keys", OperatorsKeys())
-        monkeypatch.setattr(providers, "provider", lambda name: Awaited(PROVIDER(name), world, webhooks))
+        monkeypatch.setattr(providers, "provider", lambda name: Awaited(PROVIDER(name), world, webhooks, objects))
         # The wire itself, and with it the guard's check of addresses.
         monkeypatch.setattr(transport, "_replacement", None)
         yield
 
 
 @pytest.fixture
-def studio(sandbox_url: str, media_url: str) -> Iterator[Studio]:
+def studio(sandbox_url: str, media_url: str, objects: Objects) -> Iterator[Studio]:
     control = SandboxControl(sandbox_url)
     control.reset()
     with webhook_receiver() as webhooks:
@@ -143,7 +160,7 @@ def studio(sandbox_url: str, media_url: str) -> Iterator[Studio]:
             "FAL_JWKS_URL": f"{sandbox_url}/fal/.well-known/jwks.json",
             "URL_ALLOWED_HOSTS": ",".join(urlsplit(url).netloc for url in (sandbox_url, media_url)),
         }
-        with outside.world(environment) as world, _real_providers(world, webhooks):
+        with outside.world(environment) as world, _real_providers(world, webhooks, objects):
             ledger.grant(PROJECT, GRANTED_MICROS - outside.GRANTED_MICROS, "for dear ones")
             yield Studio(world, control, media_url)
     control.close()

@@ -17,8 +17,17 @@ from tests.integration.sandbox.support import SandboxControl, WebhookReceiver, w
 
 
 @pytest.fixture(scope="session")
-def served_url() -> Iterator[str]:
-    with served_sandbox(job_seconds=0.05) as url:
+def objects() -> dict[tuple[str, str], bytes]:
+    """What the sandbox has put into buckets, by bucket and key."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def served_url(objects: dict[tuple[str, str], bytes]) -> Iterator[str]:
+    def put_object(bucket: str, key: str, content: bytes, _media_type: str) -> None:
+        objects[bucket, key] = content
+
+    with served_sandbox(job_seconds=0.05, put_object=put_object) as url:
         yield url
 
 

@@ -288,6 +288,7 @@ class TestText:
             {},
             [],
             {"output": None, "usage": 7},
+            {"stopReason": ["content_filtered"]},
             {"output": {"message": {"content": "x"}}, "usage": {"inputTokens": "many", "outputTokens": -1}},
             {"output": {"message": {"content": [7, {"text": None}, {"text": " "}]}}},
         ],

@@ -44,7 +44,7 @@ NAME = "Amazon Bedrock"
 CONVERSE, INVOKE, ASYNC_INVOKE = "converse", "invoke", "async-invoke"
 ASK_SECONDS = 15.0
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
-_WITHHELD_TEXT = frozenset({"guardrail_intervened", "content_filtered"})
+_WITHHELD_TEXT = ("guardrail_intervened", "content_filtered")
 _ENDED = frozenset({"ModelTimeoutException", "ModelErrorException"})
 """Statuses of 4xx all the same: the model was at it, and made nothing."""
 _REFUSED = {
