@@ -1,7 +1,8 @@
 """Providers that misbehave, against the running system: every generation ends, nothing is paid for twice.
 
-Each fault strikes a call that one provider alone may serve, and one by mode, which others may serve after it. All
-generations are started first and watched together: what waits for a deadline waits once.
+Each fault strikes a call that one provider alone may serve, and one by mode, which others may serve after it. All are
+begun before any other test of the suite and looked at after them (`conftest.py`): what waits for a deadline does so
+meanwhile.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -55,11 +56,11 @@ def mode(fault: str) -> str:
     return f"{fault}, by mode"
 
 
-@pytest.fixture(scope="module")
-def ended(local: Local, sandbox: Sandbox) -> dict[str, dict[str, Any]]:
-    """Two generations under each fault, and one that times out at a synchronous provider, all ended."""
+@pytest.fixture(scope="session")
+def begun(local: Local, sandbox: Sandbox) -> dict[str, str]:
+    """Two generations under each fault, and one that times out at a synchronous provider: their ids."""
     submitted = {}
-    with Client(url=local.url, api_key=local.api_key) as client, ThreadPoolExecutor(2 * len(FAULTS) + 1) as pool:
+    with Client(url=local.url, api_key=local.api_key) as client:
         best = client.route(prompt="a fox", **BY_MODE)["candidates"][0]
         for fault in FAULTS:
             for provider, by in (("fal", "alone"), (best["provider"], "by mode")):
@@ -69,7 +70,19 @@ def ended(local: Local, sandbox: Sandbox) -> dict[str, dict[str, Any]]:
             submitted |= {fault: alone.id, mode(fault): by_mode.id}
         sandbox.arm("accept_then_timeout", "openai", match=SILENCE)
         submitted["openai"] = client.submit("openai/gpt-image-2", {"prompt": SILENCE}).id
-        return dict(zip(submitted, pool.map(lambda one: finished(client, one), submitted.values()), strict=True))
+    return submitted
+
+
+@pytest.fixture(scope="session")
+def ended(local: Local, begun: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """What became of them."""
+    with Client(url=local.url, api_key=local.api_key) as client, ThreadPoolExecutor(len(begun)) as pool:
+        return dict(zip(begun, pool.map(lambda one: finished(client, one), begun.values()), strict=True))
+
+
+def test_all_begin(begun: dict[str, str]) -> None:
+    """The first test of all."""
+    assert len(begun) == 2 * len(FAULTS) + 1
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -41,7 +41,8 @@ def sandboxed(sandbox_url: str, *, patience_seconds: float = 3.0, pace: float = 
         "AWAIT_SECONDS_MAX": "5",
         "POLL_WINDOW_SECONDS": "5",
     }
-    with pytest.MonkeyPatch.context() as patch, world(environment, outside=None, in_memory=True) as museway:
+    # What is patched of a world's own patches is undone before them.
+    with world(environment, outside=None, in_memory=True) as museway, pytest.MonkeyPatch.context() as patch:
         museway.clock.pace = pace
         museway.overheard.add(INTERNALS)
         providers.forget()

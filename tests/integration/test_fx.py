@@ -235,7 +235,7 @@ def test_what_was_frozen_stays_when_there_are_newer_rates(museway: World, ecb: E
     assert snapshot(museway)["rate"] is None
 
 
-def test_on_a_laptop_the_rates_come_from_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_laptop_the_rates_come_from_the_sandbox() -> None:
     """Over the wire, by the addresses that `museway up` gives, past the URL guard."""
     with served_sandbox() as url:
         environment = {
@@ -243,8 +243,8 @@ def test_on_a_laptop_the_rates_come_from_the_sandbox(monkeypatch: pytest.MonkeyP
             "FX_HISTORY_URL": f"{url}{RATES_PATH}/eurofxref-hist-90d.xml",
             "URL_ALLOWED_HOSTS": url.removeprefix("http://"),
         }
-        with world(environment, models={"nano-banana"}) as museway:
-            monkeypatch.setattr(transport, "_replacement", None)
+        one_model = {"models": {"nano-banana"}}
+        with world(environment, outside=None, **one_model) as museway, pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setattr(ids, "now", lambda: datetime.now(UTC))
             assert fetching.fetch_and_store()["stored"] in {64, 65}
             fx.forget()

@@ -122,8 +122,8 @@ def test_slow(fal_http: httpx.Client, openai_http: httpx.Client, control: Sandbo
 
 def test_never_finish(fal_http: httpx.Client, control: SandboxControl, webhooks: WebhookReceiver) -> None:
     control.arm("never_finish", "fal", match="endless")
-    accepted = fal_http.post(NANO, params={"fal_webhook": webhooks.url}, json={"prompt": "an endless fox"}).json()
-    until(lambda: control.job("an endless fox")["state"] == "running", "the job runs")
+    accepted = fal_http.post(NANO, params={"fal_webhook": webhooks.url}, json={"prompt": "endless at fal"}).json()
+    until(lambda: control.job("endless at fal")["state"] == "running", "the job runs")
     result(fal_http)
     assert fal_http.get(accepted["status_url"]).json()["status"] == "IN_PROGRESS"
     assert webhooks.received == []
