@@ -64,6 +64,16 @@ def rivalled(compiled: dict[str, Any]) -> None:
         model["offers"].insert(0, offer | {"provider": "replicate", "offer_id": f"{model['id']}@replicate"})
 
 
+def ours_alone(compiled: dict[str, Any]) -> None:
+    """No offer can be called on a project's own account."""
+    for model in compiled["models"]:
+        for offer in model["offers"]:
+            offer["own_accounts"] = False
+
+
+CHANGES = {"rival first": rivalled, "ours alone": ours_alone}
+
+
 @pytest.fixture
 def outside() -> Iterator[Outside]:
     made = Outside()
@@ -75,7 +85,7 @@ def outside() -> Iterator[Outside]:
 def museway(request: pytest.FixtureRequest) -> Iterator[World]:
     """A world whose providers are the real adapters, over a wire of our own."""
     in_memory = request.node.get_closest_marker("moto") is None
-    changed = rivalled if getattr(request, "param", None) else None
+    changed = CHANGES.get(getattr(request, "param", ""))
     options: dict[str, Any] = {"models": ["nano-banana"], "in_memory": in_memory, "changed": changed}
     with world(**options) as made, pytest.MonkeyPatch.context() as monkeypatch:
         provider_keys.forget()
@@ -434,6 +444,21 @@ class TestRanking:
         shown = museway.generation(generation_id)
         assert [(one["provider"], one["byok"]) for one in shown["attempts"]] == [("fal", True), ("fal", False)]
         assert shown["billed_micros"] == PRICE_MICROS
+
+    @pytest.mark.parametrize("museway", ["ours alone"], indirect=True)
+    @pytest.mark.parametrize("asked", [FOX, {"mode": "image", "prompt": "a fox"}], ids=["by model", "by mode"])
+    def test_what_only_our_account_can_call_is_ours(self, wired: tuple[World, Outside], asked: dict[str, Any]) -> None:
+        museway, outside = wired
+        save(museway)
+        estimate = museway.request("POST", "/v1/estimate", asked)[1]
+        assert (estimate["maximum_micros"], estimate["byok"]) == (PRICE_MICROS, False)
+        status, accepted, _ = museway.request("POST", "/v1/generate/media", asked)
+        assert status == 202, accepted
+        museway.settle_down()
+        shown = museway.generation(accepted["generation_id"])
+        assert [(one["status"], one["byok"]) for one in shown["attempts"]] == [("collected", False)]
+        assert shown["billed_micros"] == PRICE_MICROS
+        assert outside.keys("POST") == [PLATFORM]
 
 
 class TestHealth:

@@ -1,6 +1,6 @@
 """One version of the catalog in memory: models with their limits, prices and offers, whole and unchanging."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -37,9 +37,15 @@ class Offer:
     request: templates.RequestTemplate
     sunset_at: date | None
     """The first day (UTC) on which the provider serves it no more."""
+    own_accounts: bool
+    """Whether it can be called on a project's own account."""
     cost_basis: str
     costs: tuple[pricing.PriceBook, ...]
     """What the provider asks of us; none: what we ask ourselves."""
+
+    def is_own(self, own_providers: Collection[str]) -> bool:
+        """Whether it is called on the own account of a project that has keys at these providers."""
+        return self.own_accounts and self.provider in own_providers
 
     def is_alive(self, now: datetime) -> bool:
         """Whether the provider still serves it."""
@@ -272,6 +278,7 @@ def _offer(offer: Mapping[str, Any]) -> Offer:
         deadline_seconds=offer["deadline_seconds"],
         request=_request(offer.get("request", {})),
         sunset_at=sunset_at and date.fromisoformat(sunset_at),
+        own_accounts=offer.get("own_accounts", True),
         cost_basis=offer["cost_basis"],
         costs=tuple(_price_book(book) for book in offer.get("costs", ())),
     )

@@ -34,6 +34,10 @@ class Choice:
         """The candidates that may serve it, best first."""
         return [one for one in self.ranked if one.kept]
 
+    def offer_of(self, candidate: routing.Candidate) -> catalog.Offer:
+        """The offer of a candidate that may serve it."""
+        return self.fits[candidate.model].model.offers[candidate.position]
+
     def view(self) -> dict[str, Any]:
         """As `POST /v1/route` answers it."""
         return {**routing.asked(self.wish, self._router), "candidates": [one.view() for one in self.ranked]}
@@ -204,7 +208,7 @@ def _candidates(
         else:
             unfit_here = unfit
         cost = fit.cost(offer, now) if fit and not unfit_here else None
-        quote = fit and fit.quote.under(byok=offer.provider in fit.quote.terms.own_providers)
+        quote = fit and fit.quote.under(byok=offer.is_own(fit.quote.terms.own_providers))
         yield routing.Candidate(
             model=model.model_id,
             offer=offer.offer_id,
@@ -235,7 +239,7 @@ def _on_accounts(choice: Choice, *, allow_platform_key: bool) -> list[tuple[rout
 
     Those on its own accounts come first. Where there are such, ours are used only if that was allowed.
     """
-    own = [(one, True) for one in choice.kept if one.candidate.provider in choice.own_providers]
+    own = [(one, True) for one in choice.kept if choice.offer_of(one.candidate).is_own(choice.own_providers)]
     return own + [(one, False) for one in choice.kept if allow_platform_key or not own]
 
 
@@ -249,8 +253,7 @@ def _served(choice: Choice, *, allow_platform_key: bool) -> tuple[Served, ...]:
     first = choice.fits[candidates[0][0].candidate.model]
     served: list[Served] = []
     for one, byok in candidates:
-        fit = choice.fits[one.candidate.model]
-        offer = fit.model.offers[one.candidate.position]
+        fit, offer = choice.fits[one.candidate.model], choice.offer_of(one.candidate)
         others = [(kept.offer.provider, kept.offer.endpoint(kept.fit.normalized.inputs)) for kept in served]
         providers = [provider for provider, _ in others]
         if fit is not first and (

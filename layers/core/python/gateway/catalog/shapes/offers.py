@@ -67,6 +67,8 @@ class OfferShape(Strict):
     deadline_seconds: int = Field(gt=0)
     request: RequestShape = RequestShape()
     sunset_at: date | None = None
+    own_accounts: bool = True
+    """Whether it can be called on a project's own account; else it is always on ours."""
     cost_basis: str
     costs: list[PriceBookShape] = []
     """What the provider asks of us, where it is not what we ask: the same quantities at other rates."""
