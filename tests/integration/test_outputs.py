@@ -60,6 +60,16 @@ def test_no_more_is_delivered_than_was_asked_and_paid_for(museway: World, fetche
     assert museway.violations(at_rest=True) == []
 
 
+def test_what_is_priced_by_the_second_is_one(museway: World, fetched: list[str]) -> None:
+    museway.provider.outputs, museway.provider.extension = 3, "mp4"
+    body = {"model": "kuaishou/kling-v3-t2v", "prompt": "x", "duration": 3}
+    status, accepted, _ = museway.request("POST", "/v1/generate/media", body)
+    assert status == 202
+    museway.settle_down()
+    [output] = museway.generation(accepted["generation_id"])["outputs"]
+    assert (output["media_type"], fetched) == ("video/mp4", ["/0.mp4"])
+
+
 def test_an_unusable_output_is_made_up_for_by_one_too_many(museway: World) -> None:
     naming(museway, url("0.html"), url("1.png"), url("2.png"))
     shown = ended(museway, num_images=2)

@@ -22,6 +22,17 @@ MODELS = list(SNAPSHOT.models.values())
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.model_id)
 
 
+@each_model
+def test_how_many_outputs_are_asked_for_is_known(model: catalog.Model) -> None:
+    """Whatever lets a caller ask for several is counted: what comes beyond is the provider's mistake."""
+    usual = {name: one.default for name, one in model.limits.inputs.items() if one.default is not None}
+    counting = {"num_images", "max_images", "num_outputs", "n"} & set(model.limits.inputs)
+    several = [name for name in counting if model.limits.inputs[name].maximum != 1]
+    for name in several:
+        assert pricing.outputs_of(model.meters, {**usual, name: 3}) == 3
+    assert pricing.outputs_of(model.meters, usual) == 1
+
+
 def test_compiling_is_deterministic_and_plain_json() -> None:
     assert compile_catalog() == COMPILED
     assert json.loads(json.dumps(COMPILED)) == COMPILED

@@ -15,10 +15,9 @@ from typing import Any, BinaryIO, Protocol, cast
 
 import jmespath
 
-from gateway import drive, media, tables, telemetry
+from gateway import drive, jobs, media, tables, telemetry
 from gateway.errors import SourceRefused
 from gateway.nondelivery import NonDelivery
-from gateway.pricing import Quote
 from gateway.provider import Finished, MediaObject, MediaUrl
 
 BYTES_MAX = 1_000_000_000
@@ -68,13 +67,13 @@ def collect(
 ) -> list[dict[str, Any]]:
     """Copy an attempt's outputs into the drive and describe them. Running it again overwrites the same files.
 
-    `ask_again` reads the provider's result, with fresh URLs. Of more outputs than were priced only as many are
-    delivered: a caller who asked for one gets one, and nothing is given away that was neither asked for nor paid.
+    `ask_again` reads the provider's result, with fresh URLs. Of more outputs than were asked for only as many are
+    delivered: a caller who asked for one gets one, and nothing is given away that was not paid.
     Raises Undelivered when no output is usable. Other failures (a broken connection) pass through: trying again may
     help.
     """
     places = _Staged(attempt.staged) if attempt.staged else _AtProvider(ask_again, order.output_url_path)
-    wanted = min(Quote.from_dict(order.quote).outputs or OUTPUTS_MAX, OUTPUTS_MAX)
+    wanted = min(int(jobs.offer_of(order, attempt)["outputs"]), OUTPUTS_MAX)
     with TemporaryDirectory() as folder:
         fetched = _fetched(places, wanted, Path(folder), cast("media.Kind", generation.kind))
         collected: list[dict[str, Any]] = []

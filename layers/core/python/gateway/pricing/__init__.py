@@ -209,12 +209,6 @@ class Quote:
         return self.terms.amount_micros(sum((line.maximum_usd for line in self.lines), Decimal(0)))
 
     @property
-    def outputs(self) -> int | None:
-        """How many outputs it is the price of; None where the price does not depend on their number."""
-        counts = [line.quantity / line.each for line in self.lines if line.each]
-        return int(max(counts).to_integral_value(ROUND_CEILING)) if counts else None
-
-    @property
     def is_fixed(self) -> bool:
         """Whether the inputs alone fix what a delivered call costs."""
         return not any(line.usage for line in self.lines)
@@ -284,6 +278,11 @@ def inputs_read(books: Sequence[PriceBook], meters: Mapping[str, Meter]) -> froz
     return frozenset(conditioned.union(*(meters[name].reads for name in used)))
 
 
+def outputs_of(meters: Mapping[str, Meter], inputs: Mapping[str, Any]) -> int:
+    """How many outputs a call asks for: what the meter `outputs` reads, and one where a model has no such meter."""
+    return int(Reading(meters, inputs, {}).quantity(OUTPUTS)) if OUTPUTS in meters else 1
+
+
 def quote(
     books: Sequence[PriceBook],
     meters: Mapping[str, Meter],
@@ -348,5 +347,5 @@ def credits_of(amount_micros: int) -> int | float:
 
 __all__ = [
     "OUTPUTS", "UNITS", "Component", "Line", "Measured", "Meter", "PriceBook", "PricingError", "Quote", "Row", "Terms",
-    "Usage", "book_at", "credits_of", "inputs_read", "matching_row", "quote",
+    "Usage", "book_at", "credits_of", "inputs_read", "matching_row", "outputs_of", "quote",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway import fx, ids, jobs, tables, templates
+from gateway import fx, ids, jobs, pricing, tables, templates
 from gateway.auth import Principal
 from gateway.config import settings
 from gateway.errors import IdempotencyKeyReused, PayloadTooLarge
@@ -122,6 +122,7 @@ def _offer(served: Served, priced: Priced, now: datetime) -> dict[str, Any]:
             "provider": offer.provider,
             "endpoint": offer.endpoint(inputs),
             "body": templates.render(offer.request, inputs),
+            "outputs": pricing.outputs_of(fit.model.meters, inputs),
             "webhook": offer.webhook,
             "typical_seconds": offer.typical_seconds,
             "deadline_seconds": offer.deadline_seconds,
