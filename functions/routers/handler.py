@@ -52,7 +52,7 @@ def delete_router(name: str) -> Response[str]:
 def dry_run(name: str, request: DryRun) -> Response[str]:
     """What a router would have made of the project's last requests, in model and in price. Starts nothing.
 
-    Requests are not kept: each is made of what its price was made of, with `unknown` fields named. Prices are today's."""
+    Requests are not kept: each is put together from what its price was made of, at the prices of today."""
     from gateway.submission import rehearsing  # few containers ever serve one
 
     project = ledger.project_of(api.principal(app, "read").project_id)
