@@ -135,13 +135,11 @@ def _function(url: str, memory_bytes: int, beyond_start: bool) -> None:
     av.open(io.BytesIO(b""), "w", format="mp4").close()
     limit = memory_bytes + (_data_bytes() if beyond_start else 0)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    line = {"unit": "call", "modality": "video", "meter": "calls", "quantity": "1", "rate": "1", "row_id": "r"}
-    terms = {"margin_bps": 0, "platform_fee_bps": 0, "byok": False}
-    quote = {"lines": [line], **terms, "price_book_version": "v", "inputs_priced": {}, "assumptions": []}
+    offers = [{"offer_id": "fox-1@fal", "outputs": 1}]
     [output] = outputs.collect(
         SimpleNamespace(generation_id="gen_1", project_id="demo", kind="video"),  # type: ignore[arg-type]
-        SimpleNamespace(quote=quote, output_path=None, output_url_path=None),  # type: ignore[arg-type]
-        SimpleNamespace(staged=None),  # type: ignore[arg-type]
+        SimpleNamespace(offers=offers, output_path=None, output_url_path=None),  # type: ignore[arg-type]
+        SimpleNamespace(staged=None, offer_id="fox-1@fal", own_key_of=None),  # type: ignore[arg-type]
         lambda: Finished((MediaUrl(url),)),
     )
     sys.stdout.write(json.dumps(output))

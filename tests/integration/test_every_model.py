@@ -160,7 +160,7 @@ def studio(sandbox_url: str, media_url: str, objects: Objects) -> Iterator[Studi
             "FAL_JWKS_URL": f"{sandbox_url}/fal/.well-known/jwks.json",
             "URL_ALLOWED_HOSTS": ",".join(urlsplit(url).netloc for url in (sandbox_url, media_url)),
         }
-        with outside.world(environment) as world, _real_providers(world, webhooks, objects):
+        with outside.world(environment, in_memory=True) as world, _real_providers(world, webhooks, objects):
             ledger.grant(PROJECT, GRANTED_MICROS - outside.GRANTED_MICROS, "for dear ones")
             yield Studio(world, control, media_url)
     control.close()
