@@ -25,7 +25,7 @@ TWO = FOX | {"num_images": 2}
 
 @pytest.fixture
 def museway() -> Iterator[World]:
-    with world(models={"nano-banana"}) as made:
+    with world(in_memory=True, models={"nano-banana"}) as made:
         yield made
 
 
@@ -277,11 +277,11 @@ def test_a_key_of_a_batch_and_of_a_single_call_do_not_meet(museway: World) -> No
 @contextmanager
 def crashed(requests: list[Any], transaction: int, when: str, key: str | None) -> Iterator[World]:
     """A world in which a batch's function has died around one of its transactions (0: the holds)."""
-    with world(models={"nano-banana"}) as untouched:
+    with world(in_memory=True, models={"nano-banana"}) as untouched:
         untouched.faults.calls.clear()
         send(untouched, requests, key)
         at = [n for n, name in enumerate(untouched.faults.calls) if name == "TransactWriteItems"][transaction]
-    with world(models={"nano-banana"}) as museway:
+    with world(in_memory=True, models={"nano-banana"}) as museway:
         museway.faults.calls.clear()
         museway.faults.at, museway.faults.when = at, when
         with pytest.raises(Crash):

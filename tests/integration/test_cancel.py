@@ -14,7 +14,7 @@ UNCHARGED = ledger.Totals(GRANTED_MICROS, GRANTED_MICROS, 0, 0)
 
 @pytest.fixture
 def museway() -> Iterator[World]:
-    with world(models={"nano-banana", "openai/gpt-image-2"}) as made:
+    with world(in_memory=True, models={"nano-banana", "openai/gpt-image-2"}) as made:
         yield made
 
 
@@ -236,7 +236,7 @@ def cancelled_with_a_crash(museway: World, at: int | None, when: str) -> list[st
 
 
 def test_a_crash_around_any_call_is_healed_by_a_repeat() -> None:
-    with world(models={"nano-banana"}) as untouched:
+    with world(in_memory=True, models={"nano-banana"}) as untouched:
         calls = cancelled_with_a_crash(untouched, None, "before")
     writes = [number for number, name in enumerate(calls) if name not in {"GetItem", "Query"}]
     assert [calls[number] for number in writes] == [
@@ -246,7 +246,7 @@ def test_a_crash_around_any_call_is_healed_by_a_repeat() -> None:
     ]
     for number in writes:
         for when in ("before", "after"):
-            with world(models={"nano-banana"}) as museway:
+            with world(in_memory=True, models={"nano-banana"}) as museway:
                 cancelled_with_a_crash(museway, number, when)
 
 

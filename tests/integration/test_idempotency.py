@@ -137,11 +137,11 @@ def test_different_keys_make_different_generations_of_one_body(museway: World) -
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_submit_whose_answer_was_lost_is_found_again_by_its_repeat(when: str) -> None:
-    with world() as untouched:
+    with world(in_memory=True) as untouched:
         untouched.faults.calls.clear()
         send(untouched)
         number = untouched.faults.calls.index("TransactWriteItems")
-    with world(faults=Faults(at=number, when=when)) as museway:
+    with world(in_memory=True, faults=Faults(at=number, when=when)) as museway:
         with pytest.raises(Crash):
             send(museway)
         assert museway.totals().held_micros == (PRICE_MICROS if when == "after" else 0)

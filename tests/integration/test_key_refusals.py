@@ -19,7 +19,7 @@ DOOR = "/v1/keys"
 
 @pytest.fixture(scope="module")
 def unchanged() -> Iterator[World]:
-    with world(models=["nano-banana"]) as made:
+    with world(in_memory=True, models=["nano-banana"]) as made:
         operator.perform({"action": "project.create", "project_id": "other", "name": "Other"})
         yield made
 

@@ -23,7 +23,7 @@ SOON = "2026-11-21T01:00:00.000000Z"
 
 @pytest.fixture
 def museway() -> Iterator[World]:
-    with world(models=["nano-banana"]) as made:
+    with world(in_memory=True, models=["nano-banana"]) as made:
         yield made
 
 
@@ -207,10 +207,10 @@ def revoke_one(museway: World) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("act", "live"), [(make_one, (1, 2)), (revoke_one, (1, 0))])
 def test_a_crash_at_the_write_leaves_all_of_it_or_nothing(act: Any, live: tuple[int, int], when: str) -> None:
-    with world(models=["nano-banana"]) as untouched:
+    with world(in_memory=True, models=["nano-banana"]) as untouched:
         act(untouched)
         number = untouched.faults.calls.index("TransactWriteItems")
-    with world(models=["nano-banana"], faults=Faults(at=number, when=when)) as museway:
+    with world(in_memory=True, models=["nano-banana"], faults=Faults(at=number, when=when)) as museway:
         with pytest.raises(Crash):
             act(museway)
         listed = keys.listed(PROJECT, 100, None)["items"]

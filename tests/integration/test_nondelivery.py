@@ -18,7 +18,7 @@ Given = Callable[[World], None]
 
 @pytest.fixture
 def museway() -> Iterator[World]:
-    with world(models={"nano-banana"}) as made:
+    with world(in_memory=True, models={"nano-banana"}) as made:
         yield made
 
 

@@ -21,7 +21,7 @@ PRICE_MICROS = 39_000
 
 @pytest.fixture(scope="module")
 def unchanged() -> Iterator[World]:
-    with world() as made:
+    with world(in_memory=True) as made:
         operator.perform({"action": "project.create", "project_id": "poor", "name": "Poor"})
         operator.perform({"action": "project.grant", "project_id": "poor", "amount_micros": 38_999, "grant_id": "1"})
         yield made

@@ -16,7 +16,7 @@ DAY_SECONDS = 86_400
 
 @pytest.fixture
 def museway() -> Iterator[World]:
-    with world(models=MODELS) as made:
+    with world(in_memory=True, models=MODELS) as made:
         yield made
 
 

@@ -25,7 +25,7 @@ FULL = {
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[World]:
-    with world(models=["nano-banana"]) as made:
+    with world(in_memory=True, models=["nano-banana"]) as made:
         yield made
 
 

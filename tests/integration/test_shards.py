@@ -28,7 +28,7 @@ BARE = "holds and charges of the ledger alone, without generations; `unsound` ch
 
 @pytest.fixture
 def museway() -> Iterator[World]:
-    with world(models={"nano-banana"}) as made:
+    with world(in_memory=True, models={"nano-banana"}) as made:
         made.tampered = BARE
         yield made
 
@@ -524,7 +524,7 @@ class Model:
 @given(st.lists(OPERATIONS, min_size=5, max_size=15), st.integers(1, 8))
 def test_any_sequence_of_operations_adds_up_on_every_shard(operations: list[tuple[str, int]], shard_count: int) -> None:
     # A world for each: the emulator copies its tables for every transaction.
-    with world(models={"nano-banana"}) as museway:
+    with world(in_memory=True, models={"nano-banana"}) as museway:
         museway.tampered = BARE
         model = Model()
         for what, micros in [("resize", shard_count), *operations]:

@@ -14,7 +14,7 @@ from tests.integration.world import PROJECT, World, world
 
 @pytest.fixture
 def museway() -> Iterator[World]:
-    with world(models={"nano-banana"}) as made:
+    with world(in_memory=True, models={"nano-banana"}) as made:
         yield made
 
 
