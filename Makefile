@@ -54,12 +54,12 @@ integration: setup
 e2e: setup
 	$(BIN)/pytest -q tests/e2e
 
-# All of what `make test` asks a part of: the seeds' statements over HTTP, every model by both doors, every fault at every
-# provider, a video as large as the memory.
+# All of what `make test` asks a part of: the seeds' statements and every offer over the running system, every model by
+# both doors, every fault at every provider, a video as large as the memory.
 whole: setup
 	$(BIN)/pytest -q -n 2 --dist worksteal tests/integration/test_every_model.py tests/integration/test_two_offers.py \
 	  tests/integration/test_large_outputs.py --whole
-	$(BIN)/pytest -q tests/e2e/test_seed_table.py --whole
+	$(BIN)/pytest -q tests/e2e/test_seed_table.py tests/e2e/test_offers.py --whole
 
 # What the performance budget comes to on this machine; writes tests/bench/RESULTS.md. No part of `make test`.
 bench: setup
