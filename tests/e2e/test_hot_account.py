@@ -18,7 +18,7 @@ from botocore.client import BaseClient
 from gateway import audit, aws, config, ids, jobs, ledger, records, tables
 from gateway.auth import Principal
 from gateway.errors import BadRequest, Conflict, InsufficientCredits, Unavailable
-from gateway.submission import Order, freezing, orders, terms_of
+from gateway.submission import Order, choosing, freezing
 from gateway.tables import items, transactions
 from infra import manifest
 from tests.chaos.store import cancelled
@@ -97,7 +97,7 @@ class Crowd:
         project = ledger.project_of(PROJECT)
         self.principal = Principal(PROJECT, "key", frozenset())
         self.order = Order("nano-banana", False, {"prompt": "a fox"})
-        self.priced = orders.price(self.order, terms_of(project))
+        self.priced = choosing.price(self.order, project, "gen_0")
         self.done: Counter[str] = Counter()
         self.granted_micros = 0
         self.open: list[tables.Generation] = []
