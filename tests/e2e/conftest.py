@@ -11,7 +11,10 @@ from tests.e2e.support import Local, Sandbox
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What misbehaving providers are asked for begins before all else and is looked at last."""
+    """What misbehaving providers are asked for begins before all else and is looked at last.
+
+    Meanwhile breakers may be open: a test that means one provider says so.
+    """
     items.sort(key=lambda item: item.path.name == "test_faults.py" and (1, -1)[item.name == "test_all_begin"])
 
 

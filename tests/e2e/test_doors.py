@@ -210,7 +210,7 @@ def test_public_pages_need_no_key(local: Local, path: str) -> None:
 
 
 def test_logs_tell_ids_and_no_secrets(local: Local, client: Client, tenant: tuple[str, str]) -> None:
-    generation = client.submit("nano-banana", {"prompt": "an unmistakable heron"})
+    generation = client.submit("nano-banana", {"prompt": "an unmistakable heron"}, providers=["fal"])
     generation.result(timeout=120)
     logs = "".join(path.read_text() for path in Path(local.description["logs"]).rglob("*.log"))
     about = [json.loads(line) for line in logs.splitlines() if generation.id in line and line.startswith('{"level"')]

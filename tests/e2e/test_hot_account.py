@@ -175,9 +175,10 @@ class Crowd:
 
     def _settle(self, tx: tables.Transaction, generation: tables.Generation, held: tables.Hold) -> None:
         order, attempt = jobs.order_of(generation), jobs.current_attempt(generation)
+        assert attempt is not None
         record = records.billing_record(generation, order, attempt, ids.now())
         ledger.settle(tx, held, record, ids.now())
-        jobs.complete(tx, generation, int(record["amount_micros"]), ids.now())
+        jobs.complete(tx, generation, attempt, int(record["amount_micros"]), ids.now())
 
     def _close(self, number: int, act: Callable[[Any, tables.Generation, tables.Hold], None]) -> None:
         with self._lock:

@@ -68,7 +68,8 @@ def test_a_cancelled_call_costs_nothing_and_a_delivered_one_cannot_be_cancelled(
 ) -> None:
     project_id, http = account
     sandbox.arm("never_finish", "fal", match="a fox that never comes", times=1)
-    slow = http.post("/v1/generate/media", json=BODY | {"prompt": "a fox that never comes"}).json()["generation_id"]
+    body = BODY | {"prompt": "a fox that never comes", "providers": ["fal"]}
+    slow = http.post("/v1/generate/media", json=body).json()["generation_id"]
     cancelled = http.post(f"/v1/generations/{slow}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"], cancelled.json()["billed_micros"]) == (
         200,
