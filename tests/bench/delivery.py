@@ -62,7 +62,8 @@ def _delays(url: str, api_key: str, sandbox_url: str, *, is_lost: bool) -> Itera
             with one_submits:
                 # The sandbox has one pace for the jobs that it takes next, and this one is taken within the second.
                 httpx.post(f"{sandbox_url}/_control/speed", json={"seconds": next(paces)}).raise_for_status()
-                accepted = client.post("/v1/generate/media", json={"model": MODEL, "prompt": prompt})
+                body = {"model": MODEL, "prompt": prompt, "providers": [PROVIDER]}
+                accepted = client.post("/v1/generate/media", json=body)
                 generation_id = accepted.raise_for_status().json()["generation_id"]
                 time.sleep(min(JOB_SECONDS) / AT_ONCE)
             seen_at = _seen_at(client, generation_id)
