@@ -143,6 +143,7 @@ class OpenAI(Provider):
     def routes(self) -> list[Route]:
         """OpenAI's paths."""
         return [
+            Route("/v1/models", self.models, methods=["GET"]),
             Route("/v1/images/generations", self.generate_image, methods=["POST"]),
             Route("/v1/images/edits", self.edit_image, methods=["POST"]),
             Route("/v1/audio/speech", self.speak, methods=["POST"]),
@@ -159,6 +160,11 @@ class OpenAI(Provider):
         status, message, kind, code = _TROUBLES[fault]
         headers = {"Retry-After": "1"} if status == 429 else {}
         return wrong(status, message, kind=kind, code=code, headers=headers)
+
+    async def models(self, request: Request) -> Response:
+        """What can be asked, as far as it matters here: that the key is good."""
+        listed = {"object": "list", "data": [{"id": FREE_SIZES_SINCE, "object": "model", "owned_by": "openai"}]}
+        return unauthorized(request) or JSONResponse(listed)
 
     async def generate_image(self, request: Request) -> Response:
         """Pictures as base64, with the tokens they cost."""

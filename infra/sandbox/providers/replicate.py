@@ -61,6 +61,7 @@ class Replicate(Provider):
             Route("/v1/predictions", self.create, methods=["POST"]),
             Route("/v1/predictions/{prediction_id}", self.get, methods=["GET"]),
             Route("/v1/predictions/{prediction_id}/cancel", self.cancel, methods=["POST"]),
+            Route("/v1/account", self.account, methods=["GET"]),
             Route("/v1/webhooks/default/secret", self.secret, methods=["GET"]),
         ]
 
@@ -108,6 +109,11 @@ class Replicate(Provider):
             return job
         self.sandbox.jobs.cancel(job)
         return await self.queue_call(request, JSONResponse(self._shown(job)))
+
+    async def account(self, request: Request) -> Response:
+        """Whose the key is."""
+        account = {"type": "organization", "username": "sandbox", "name": "Sandbox", "github_url": None}
+        return _unauthorized(request) or JSONResponse(account)
 
     async def secret(self, request: Request) -> Response:
         """The key that verifies the true webhooks."""

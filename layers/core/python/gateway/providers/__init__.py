@@ -215,6 +215,21 @@ def send_once(
     return answer
 
 
+REASONS = {one.value: one for one in NonDelivery}
+"""The reasons as the catalog writes them."""
+
+
+def status_meant(codes: Mapping[str, Any], own: str, status: int) -> int | NonDelivery:
+    """What an answer's own code means by a provider's `codes`: an HTTP status, or the reason of an explicit refusal.
+
+    One that means neither, such as 0 for well, leaves HTTP's `status` as it is.
+    """
+    meant = str(codes.get(own, own))
+    if reason := REASONS.get(meant):
+        return reason
+    return int(meant) if meant.isdigit() and 100 <= int(meant) < 600 else status
+
+
 def no_key(name: str) -> Refused:
     """What a call is answered that there is no key for."""
     return Refused(NonDelivery.PROVIDER_AUTH, f"There is no usable key for {name}.", retryable=True)

@@ -1,12 +1,15 @@
 """Whether a provider takes a key, asked by the call that the catalog names for that: one that costs nothing."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 import jmespath
 
 from gateway import transport
 from gateway.errors import ProviderUnavailable
-from gateway.providers import ApiKey, base_url, described
+from gateway.nondelivery import NonDelivery
+from gateway.providers import ApiKey, base_url, described, status_meant
 
 CHECK_SECONDS = 10.0
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
@@ -34,20 +37,20 @@ def is_taken(name: str, key: ApiKey) -> bool | None:
         )
     except transport.WireError:
         raise ProviderUnavailable(f"{description['name']} did not answer.") from None
-    status = _status(answer, wire.get("status", {}).get("at"))
-    if 200 <= status < 300:
+    status = _status(answer, wire.get("status"))
+    if isinstance(status, int) and 200 <= status < 300:
         return True
     if status in {401, 403}:
         return False
     raise ProviderUnavailable(f"{description['name']} answered with status {status}.")
 
 
-def _status(answer: transport.Answer, told_at: str | None) -> int:
+def _status(answer: transport.Answer, described: Mapping[str, Any] | None) -> int | NonDelivery:
     """An answer's status; some providers answer 200 and tell theirs in the body."""
-    if told_at is None or answer.status >= 300:
+    if described is None or answer.status >= 300:
         return answer.status
     try:
-        told = jmespath.search(told_at, answer.json())
+        told = jmespath.search(described["at"], answer.json())
     except (ValueError, jmespath.exceptions.JMESPathError):
         return 502
-    return told if isinstance(told, int) and not isinstance(told, bool) else answer.status
+    return status_meant(described.get("of", {}), str(told), answer.status)

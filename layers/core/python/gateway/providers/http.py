@@ -36,7 +36,19 @@ from gateway.provider import (
     SubmitOutcome,
     Uncertain,
 )
-from gateway.providers import ApiKey, Description, KeySource, api_key, brief, no_key, quantities, refused, send_once
+from gateway.providers import (
+    REASONS,
+    ApiKey,
+    Description,
+    KeySource,
+    api_key,
+    brief,
+    no_key,
+    quantities,
+    refused,
+    send_once,
+    status_meant,
+)
 from gateway.signing_keys import SigningKeys
 
 ASK_SECONDS = 15.0
@@ -44,7 +56,6 @@ ANSWER_BYTES_MAX = 4 * 1024 * 1024
 RESULT_BYTES_MAX = 64 * 1024 * 1024
 """Of an answer with media in it."""
 _HOLE = re.compile(r"\{(\w+)\}")
-_REASONS = {one.value: one for one in NonDelivery}
 _MODERATED = frozenset({NonDelivery.MODERATED_INPUT, NonDelivery.MODERATED_OUTPUT})
 
 
@@ -276,11 +287,7 @@ class Http(Provider):
         described = self._wire.get("status")
         if not described or answer.status >= 300:
             return answer.status
-        own = _text(found(described["at"], told))
-        meant = described.get("of", {}).get(own, own)
-        if meant in _REASONS:
-            return _REASONS[meant]
-        return int(meant) if str(meant).isdigit() and 100 <= int(meant) < 600 else answer.status
+        return status_meant(described.get("of", {}), _text(found(described["at"], told)), answer.status)
 
     def _refused(self, status: int | NonDelivery, told: Any) -> Refused:
         message, reason = self._error(told)
@@ -303,7 +310,7 @@ class Http(Provider):
         words = message.lower()
         for reason, marks in described.get("reasons", {}).items():
             if code in marks or any(mark.lower() in words for mark in marks if not mark.isdigit()):
-                return brief(f"{self._said}: {message or code}"), _REASONS[reason]
+                return brief(f"{self._said}: {message or code}"), REASONS[reason]
         return brief(f"{self._said}: {message or code or 'no reason was given'}"), None
 
     def _finished(self, answer: transport.Answer, told: Any) -> Finished | Failed:
