@@ -1,7 +1,11 @@
 """A generation from door to bill, along each of its paths, in virtual time."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import boto3
 
+from gateway import jobs, tables
 from tests.integration.world import GRANTED_MICROS, World
 
 PRICE_MICROS = 39_000
@@ -98,6 +102,27 @@ def test_a_lost_answer_is_found_where_the_provider_can_be_asked_by_our_own_id(mu
     assert museway.clock.seconds < 60
     assert len(museway.provider.paid) == 1
     assert museway.violations(at_rest=True) == []
+
+
+def test_a_job_is_asked_about_though_its_webhook_named_it_as_it_was_looked_up(museway: World) -> None:
+    museway.provider.script, museway.provider.loses_webhooks, museway.provider.finds = "lose_answer", True, True
+    generation_id, finding, polling = museway.generate(), museway.provider.find, museway.provider.poll
+    asked: list[Mapping[str, str]] = []
+
+    def overtaken(attempt_id: str, endpoint: str) -> Mapping[str, str]:
+        found, attempt = finding(attempt_id, endpoint), tables.Attempt.find(generation_id, 1)
+        assert attempt is not None
+        jobs.learn(attempt, found)
+        return found
+
+    def noted(reference: Mapping[str, str]) -> Any:
+        asked.append(reference)
+        return polling(reference)
+
+    museway.provider.find, museway.provider.poll = overtaken, noted  # type: ignore[method-assign]
+    museway.settle_down()
+    assert museway.generation(generation_id)["status"] == "completed"
+    assert all(asked)
 
 
 def test_output_url_path_points_at_an_unusual_answer(museway: World) -> None:

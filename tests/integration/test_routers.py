@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway import keys, operator, routers, tables
+from gateway.errors import UnknownModel
 from tests.integration.test_refusals import refused
 from tests.integration.test_routing import dearest_first
 from tests.integration.world import PROJECT, World, world
@@ -67,6 +68,20 @@ def test_an_idempotency_key_makes_one_router_and_answers_as_it_did(museway: Worl
         status, refusal, _ = museway.request("POST", "/v1/routers", body | change, headers=headers)
         assert (status, refusal["error"], refusal["fields"]) == (422, "idempotency_key_reused", [field])
     assert save(museway)["version"] == 3
+
+
+def test_a_first_answer_is_given_again_though_its_model_is_gone(
+    museway: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = {"idempotency-key": "drafts-1"}
+    _, made, _ = museway.request("POST", "/v1/routers", DRAFTS, headers=headers)
+
+    def gone(_wish: object) -> None:
+        raise UnknownModel("It is gone.")
+
+    monkeypatch.setattr(routers, "_check", gone)
+    assert museway.request("POST", "/v1/routers", DRAFTS, headers=headers)[:2] == (201, made)
+    assert museway.request("POST", "/v1/routers", DRAFTS | {"name": "more"})[1]["error"] == "unknown_model"
 
 
 def test_of_two_under_one_key_at_once_both_are_answered_with_the_one_router(

@@ -247,14 +247,14 @@ def _stop_if_cancelled(attempt: tables.Attempt, reference: Mapping[str, str]) ->
 
 def _ask(generation: tables.Generation, order: tables.Order, attempt: tables.Attempt) -> str | None:
     """Ask the provider once and write down what it said; None when there is nothing new."""
-    provider = provider_keys.adapter(attempt.provider, attempt.own_key_of)
-    if not attempt.reference:
-        found = provider.find(jobs.attempt_id(attempt), jobs.offer_of(order, attempt)["endpoint"])
-        if not found:
+    provider, reference = provider_keys.adapter(attempt.provider, attempt.own_key_of), attempt.reference
+    if not reference:
+        reference = provider.find(jobs.attempt_id(attempt), jobs.offer_of(order, attempt)["endpoint"])
+        if not reference:
             return None
         telemetry.logger.info("job found")
-        jobs.learn(attempt, found)
-    outcome = provider.poll(attempt.reference or {})
+        jobs.learn(attempt, reference)
+    outcome = provider.poll(reference)
     match outcome:
         case Finished():
             if not outputs.delivered(outcome, order.output_url_path):

@@ -49,12 +49,12 @@ def create(
             "A router's name has up to 64 of a-z, 0-9, '.', '_' and '-', and begins with a letter or a digit.",
             field="name",
         )
-    _check(wish)
     asked = {"name": name, **_shown(asdict(wish))}
     request = tables.RouterRequest.of(project_id, idempotency_key, name, asked) if idempotency_key else None
     for _ in range(_TRIES_MAX):
         if request and (before := request.stored()):
             return _replayed(project_id, before, request), True
+        _check(wish)
         existing = tables.Router.find(project_id, name)
         if existing is not None and existing.deleted_at is None:
             if _wish(existing.wish) == wish:
