@@ -36,8 +36,8 @@ def section(wire: Wire, samples: Sequence[Sample]) -> Section:
         "Submits",
         "Every sample request without source media, through the handler up to the signed request that botocore would "
         "send, with an Idempotency-Key, logs and metrics on and the catalog in memory. The two reads are the key's "
-        "generation and the project; a third, at most once in ten seconds of a container, is the health of offers. Before "
-        "the function, API Gateway asks the authorizer, a function of its own with one read.",
+        "generation and the project; a third, at most once in ten seconds of a container, is the health of offers. "
+        "Before the function, API Gateway asks the authorizer, a function of its own with one read.",
         figures,
     )
 
